@@ -1,0 +1,3 @@
+from denwa.cli.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""The service's local control socket: other commands tell a running service that something changed."""
