@@ -1,0 +1,69 @@
+"""Mailboxes: stored messages, places reserved for calls in progress, and the mail that goes out."""
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, Text
+
+from denwa.storage.columns import BigId, UtcMillis
+from denwa.storage.tables import metadata
+
+# One row per mailbox ever used: locked while its places are counted, so that two callers cannot make eleven (V3).
+mailboxes = Table(
+    "mailboxes",
+    metadata,
+    Column("number", String(20), primary_key=True),  # E.164
+)
+
+# A place held by a call that voicemail has taken; gone when the call's outcome is stored.
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("lease", String(40), primary_key=True),
+    Column("mailbox", String(20), nullable=False),  # E.164
+    Column("node", String(40), nullable=False),  # whose spool holds the recording
+    Column("made_at", UtcMillis, nullable=False),
+    Index(None, "mailbox"),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("lease", String(40), nullable=False, unique=True),  # a recording is deposited once, however often it is tried
+    Column("mailbox", String(20), nullable=False),  # E.164
+    Column("caller", String(40), nullable=False),  # E.164, "" when there was none
+    Column("hidden_reason", String(20), nullable=False),  # "" | anonymous | payphone | interaction | unavailable
+    Column("call_id", Text, nullable=False),  # SIP Call-ID of the caller
+    Column("cause", Integer, nullable=False),  # SIP status that brought the call here: 486, 408, 480 ...
+    Column("called_at", UtcMillis, nullable=False),  # voicemail answered
+    Column("recorded_at", UtcMillis, nullable=False),  # the recording ended; deleted keep_days x 24 h later (V4)
+    Column("duration_ms", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),  # bytes of the WAV
+    Column("sound", Text, nullable=False),  # key in the sound store
+    Column("heard_at", UtcMillis),
+    Index(None, "mailbox", "recorded_at"),
+    Index(None, "recorded_at"),
+    sqlite_autoincrement=True,  # the id of a deleted message never names another
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("message_id", Text, nullable=False, unique=True),  # the mail's Message-ID, the same at every attempt
+    Column("kind", String(30), nullable=False),  # call-notice | message-notice
+    Column("mailbox", String(20), nullable=False),  # E.164 of the subscriber it is for
+    Column("recipient", Text, nullable=False),
+    Column("voicemail", BigInteger),  # id of the message it tells of, NULL for a call notice
+    Column("details", Text, nullable=False),  # JSON: what the mail says
+    Column("state", String(20), nullable=False),  # waiting | sent | undeliverable
+    Column("created_at", UtcMillis, nullable=False),
+    Column("due_at", UtcMillis, nullable=False),  # next attempt
+    Column("attempts", Integer, nullable=False),
+    Column("claimed_by", String(40), nullable=False),  # node that is sending it now, "" for none
+    Column("claimed_until", UtcMillis),
+    Column("last_error", Text, nullable=False),
+    Column("sent_at", UtcMillis),  # accepted by the mail server
+    Column("discard", Boolean, nullable=False),  # the mail carried the recording, which is to be deleted now (V4)
+    Index(None, "state", "due_at"),
+    Index(None, "mailbox"),
+    sqlite_autoincrement=True,
+)
