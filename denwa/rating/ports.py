@@ -1,0 +1,138 @@
+"""What rating needs from outside: ended calls, what is known of a contract, a ledger to write into."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol
+
+from denwa.rating.ledger import Posting
+from denwa.rating.money import Yen
+
+CHARGED_LEGS = ("outgoing", "forwarded")
+
+
+class EndedCall(NamedTuple):
+    """An answered call that has ended and whose leg is charged. Times in ms since 1970 UTC."""
+
+    record_id: int
+    end_seq: int
+    call_id: str
+    leg: str
+    subscriber: str  # E.164
+    number_class: str
+    answered_ms: int
+    ended_ms: int
+    duration_ms: int
+    end_cause: str
+
+
+class AccountTerms(NamedTuple):
+    """What rating must know of a contract."""
+
+    number: str  # E.164
+    service_start_ms: int
+    bill_day: int  # 1–28
+
+
+class CreditState(NamedTuple):
+    """T4: one total per contract. The last_ fields are of the call that ends last among those that used credit."""
+
+    granted_yen: Yen
+    used_yen: Yen
+    last_ended_ms: int
+    last_call_id: str
+
+
+class Problem(NamedTuple):
+    """A call that cannot be rated, and why. It stays visible until it is rated."""
+
+    record_id: int
+    subscriber: str
+    call_id: str
+    problem: str
+
+
+class Marks(NamedTuple):
+    """How far the journal has been read, as `end_seq`.
+
+    A database that commits out of order can show a lower `end_seq` after a higher one. So everything above `swept` is
+    looked at a second time, at least one sweep interval after it was first read.
+    """
+
+    read: int
+    swept: int
+    sweep_to: int  # `read` at the last sweep
+    sweep_at_ms: int
+
+
+class ClosedMonth(NamedTuple):
+    name: str  # YYYY-MM
+    closed_at_ms: int
+    sha256: str  # of the export file
+
+
+class Accounts(Protocol):
+    """Contracts, as far as rating is concerned."""
+
+    def terms(self, numbers: Collection[str]) -> dict[str, AccountTerms]:
+        """Terms of those of `numbers` that are (or were) subscribers."""
+        ...
+
+    def bill_days(self) -> set[int]:
+        """Every bill day that a contract has."""
+        ...
+
+
+class JournalReader(Protocol):
+    """Reads the journal's call records; never writes."""
+
+    def ended_after(self, end_seq: int, limit: int, up_to: int | None = None) -> tuple[Sequence[EndedCall], int]:
+        """Charged calls among the next `limit` ended records after `end_seq`, and the `end_seq` read up to."""
+        ...
+
+    def ended(self, record_ids: Collection[int]) -> Sequence[EndedCall]:
+        """Charged calls among `record_ids`, ended or not found ones left out."""
+        ...
+
+    def answered_between(self, first_ms: int, end_ms: int) -> tuple[Sequence[EndedCall], Sequence[EndedCall]]:
+        """(ended, still up) charged calls answered in the half-open interval; ended fields of the latter are 0."""
+        ...
+
+
+class LedgerTransaction(Protocol):
+    """One transaction on the ledger, alone with it until it ends."""
+
+    def marks(self) -> Marks: ...
+
+    def known(self, record_ids: Collection[int]) -> set[int]:
+        """Those of `record_ids` that are rated."""
+        ...
+
+    def credit(self, subscribers: Collection[str]) -> dict[str, CreditState]: ...
+
+    def credited(self, subscriber: str) -> Sequence[tuple[Posting, Yen, int]]:
+        """Calls of the contract with credit now: (revision 0, credit after all corrections, highest revision)."""
+        ...
+
+    def problems(self, limit: int) -> list[int]:
+        """Record ids of calls that could not be rated, oldest first."""
+        ...
+
+    def closed_months(self) -> dict[str, ClosedMonth]: ...
+
+    def post(self, postings: Sequence[Posting], now_ms: int) -> None: ...
+
+    def put_credit(self, states: dict[str, CreditState]) -> None: ...
+
+    def put_problems(self, problems: Sequence[Problem], solved: Collection[int], now_ms: int) -> None: ...
+
+    def put_marks(self, marks: Marks) -> None: ...
+
+    def close_month(self, month: ClosedMonth) -> None: ...
+
+
+class LedgerStore(Protocol):
+    def transaction(self) -> AbstractContextManager[LedgerTransaction]:
+        """Commits when the block ends, rolls back when it raises. One at a time, over all processes."""
+        ...
