@@ -1,0 +1,200 @@
+"""The header fields a proxy reads on every message: Via, tags, CSeq, comma lists, option tags.
+
+Each has a fast path for the ordinary spelling and a careful one (quoted strings, LWS) behind it.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+MAGIC: Final = b"z9hG4bK"  # RFC 3261 §8.1.1.7
+MAX_CSEQ: Final = 2**31 - 1
+
+
+class FieldFault(Exception):
+    """A header field cannot be read; the text says which and why."""
+
+
+class Via(NamedTuple):
+    """The topmost Via: `sent_by` as written (host or host:port), `branch` b"" when there is none."""
+
+    transport: bytes
+    sent_by: bytes
+    branch: bytes
+    rport: bool  # asked for (RFC 3581), no value yet
+
+
+def split_list(value: bytes) -> list[bytes]:
+    """Split a comma list; commas in quoted strings and in <…> do not count. Empty elements are left out."""
+    if b"," not in value:
+        value = value.strip()
+        return [value] if value else []
+    if b'"' not in value and b"<" not in value:
+        return [part for part in (p.strip() for p in value.split(b",")) if part]
+    return [part for part in (p.strip() for p in _split_outside(value, b",")) if part]
+
+
+def _split_outside(value: bytes, mark: bytes) -> list[bytes]:
+    out, start, quoted, angle, i = [], 0, False, False, 0
+    while i < len(value):
+        c = value[i : i + 1]
+        if quoted:
+            if c == b"\\":
+                i += 1
+            elif c == b'"':
+                quoted = False
+        elif c == b'"':
+            quoted = True
+        elif c == b"<":
+            angle = True
+        elif c == b">":
+            angle = False
+        elif c == mark and not angle:
+            out.append(value[start:i])
+            start = i + 1
+        i += 1
+    out.append(value[start:])
+    return out
+
+
+def top_via(value: bytes) -> Via:
+    """Read the first element of a Via value. Raises FieldFault."""
+    comma = value.find(b",")
+    if comma >= 0:
+        value = split_list(value)[0] if b'"' in value else value[:comma]
+    if value[:8] == b"SIP/2.0/" and b" ;" not in value and b"; " not in value:
+        head, _, params = value.partition(b";")
+        transport, _, sent_by = head[8:].partition(b" ")
+        sent_by = sent_by.strip()
+    else:
+        transport, sent_by, params = _careful_via(value)
+    if not transport or not sent_by:
+        raise FieldFault("Via without transport or sent-by")
+    branch = b""
+    rport = False
+    for param in params.split(b";"):
+        if param[:7] == b"branch=":
+            branch = param[7:]
+        elif param == b"rport":
+            rport = True
+        elif param[:7].lower() == b"branch=":
+            branch = param[7:]
+    return Via(transport, sent_by, branch, rport)
+
+
+def _careful_via(value: bytes) -> tuple[bytes, bytes, bytes]:
+    head, _, params = value.partition(b";")
+    protocol = head.split(b"/", 2)
+    if len(protocol) != 3 or protocol[0].strip().upper() != b"SIP" or protocol[1].strip() != b"2.0":
+        raise FieldFault("Via of another protocol")
+    rest = protocol[2].split(None, 1)
+    if len(rest) != 2:
+        raise FieldFault("Via without sent-by")
+    tidy = b";".join(b"=".join(x.strip() for x in p.split(b"=", 1)) for p in params.split(b";"))
+    return rest[0], b"".join(rest[1].split()), tidy
+
+
+def tag_of(value: bytes) -> bytes:
+    """The tag parameter of a From or To value, b"" when there is none (RFC 3261 §19.3)."""
+    i = value.rfind(b";tag=")
+    if i >= 0 and b'"' not in value and value.find(b">", i) < 0:
+        end = value.find(b";", i + 5)
+        return (value[i + 5 :] if end < 0 else value[i + 5 : end]).strip()
+    return _careful_tag(value)
+
+
+def _careful_tag(value: bytes) -> bytes:
+    params = value[_end_of_address(value) :]
+    for param in params.split(b";"):
+        name, eq, text = param.partition(b"=")
+        if eq and name.strip().lower() == b"tag":
+            return text.strip()
+    return b""
+
+
+def _end_of_address(value: bytes) -> int:
+    """Where the header parameters begin: behind '>' (outside quotes), or at the first ';' of a bare URI."""
+    i, quoted = 0, False
+    while i < len(value):
+        c = value[i : i + 1]
+        if quoted:
+            if c == b"\\":
+                i += 1
+            elif c == b'"':
+                quoted = False
+        elif c == b'"':
+            quoted = True
+        elif c == b"<":
+            end = value.find(b">", i)
+            return len(value) if end < 0 else end + 1
+        i += 1
+    semi = value.find(b";")
+    return len(value) if semi < 0 else semi
+
+
+def address_uri(value: bytes) -> bytes:
+    """The URI of a name-addr or addr-spec value, without its angle brackets. Raises FieldFault."""
+    if value[:1] == b"<":
+        end = value.find(b">")
+        if end < 0:
+            raise FieldFault("address without '>'")
+        return value[1:end]
+    end = _end_of_address(value)
+    head = value[:end]
+    if head.endswith(b">"):
+        return head[_angle(head) + 1 : -1]
+    if b'"' in head or b"<" in head:
+        raise FieldFault("address without '<…>'")
+    return head.strip()
+
+
+def _angle(head: bytes) -> int:
+    i, quoted = 0, False
+    while i < len(head):
+        c = head[i : i + 1]
+        if quoted:
+            if c == b"\\":
+                i += 1
+            elif c == b'"':
+                quoted = False
+        elif c == b'"':
+            quoted = True
+        elif c == b"<":
+            return i
+        i += 1
+    raise FieldFault("address without '<'")
+
+
+def display_name(value: bytes) -> bytes:
+    """The display name of an address value, unquoted; b"" when there is none."""
+    if value[:1] == b'"':
+        end = 1
+        while end < len(value) and value[end : end + 1] != b'"':
+            end += 2 if value[end : end + 1] == b"\\" else 1
+        return value[1:end].replace(b"\\", b"")
+    angle = value.find(b"<")
+    return value[:angle].strip() if angle > 0 else b""
+
+
+def cseq_of(value: bytes) -> tuple[int, bytes]:
+    """CSeq as (number, method). Raises FieldFault."""
+    number, _, method = value.partition(b" ")
+    if not number.isdigit() or len(number) > 10:
+        parts = value.split()
+        if len(parts) != 2 or not parts[0].isdigit() or len(parts[0]) > 10:
+            raise FieldFault("CSeq without number and method")
+        number, method = parts
+    return int(number), method.strip()
+
+
+def has_option(values: list[bytes], option: bytes) -> bool:
+    """Whether an option tag stands in Supported, Require, … values (case-insensitive)."""
+    return any(option == token.strip().lower() for value in values for token in value.split(b","))
+
+
+def delta_seconds(value: bytes, name: str) -> int:
+    """A number of seconds, capped at 2**31 - 1; parameters behind it are ignored. Raises FieldFault."""
+    digits = value.partition(b";")[0].strip()
+    if not digits.isdigit():
+        raise FieldFault(f"{name} is no number of seconds")
+    return min(int(digits[:12]), MAX_CSEQ)

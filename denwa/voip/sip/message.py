@@ -1,0 +1,276 @@
+"""A SIP message as the list of its header lines, as received (RFC 3261 §7).
+
+Nothing is re-serialised: what the service does not change goes on byte for byte. Header names cost one dict lookup
+a line, in any case and in compact form (§7.3.3); values are parsed only where they are needed.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+MAX_HEAD: Final = 65_535
+MAX_LINES: Final = 500
+
+# Header kinds. Those up to LAST_SINGLE may stand once in a message (RFC 3261 table 2).
+(
+    OTHER,
+    CALL_ID,
+    FROM,
+    TO,
+    CSEQ,
+    MAX_FORWARDS,
+    CONTENT_LENGTH,
+    CONTENT_TYPE,
+    EXPIRES,
+    SESSION_EXPIRES,
+    MIN_SE,
+    LAST_SINGLE,
+    VIA,
+    ROUTE,
+    RECORD_ROUTE,
+    CONTACT,
+    AUTHORIZATION,
+    PROXY_AUTHORIZATION,
+    SUPPORTED,
+    REQUIRE,
+    PROXY_REQUIRE,
+    PRIVACY,
+    P_ASSERTED_IDENTITY,
+    P_PREFERRED_IDENTITY,
+    HISTORY_INFO,
+    DIVERSION,
+    REASON,
+    USER_AGENT,
+    PATH,
+) = range(29)
+
+_KNOWN: Final[dict[bytes, int]] = {
+    b"call-id": CALL_ID,
+    b"i": CALL_ID,
+    b"from": FROM,
+    b"f": FROM,
+    b"to": TO,
+    b"t": TO,
+    b"cseq": CSEQ,
+    b"max-forwards": MAX_FORWARDS,
+    b"content-length": CONTENT_LENGTH,
+    b"l": CONTENT_LENGTH,
+    b"content-type": CONTENT_TYPE,
+    b"c": CONTENT_TYPE,
+    b"expires": EXPIRES,
+    b"session-expires": SESSION_EXPIRES,
+    b"x": SESSION_EXPIRES,
+    b"min-se": MIN_SE,
+    b"via": VIA,
+    b"v": VIA,
+    b"route": ROUTE,
+    b"record-route": RECORD_ROUTE,
+    b"contact": CONTACT,
+    b"m": CONTACT,
+    b"authorization": AUTHORIZATION,
+    b"proxy-authorization": PROXY_AUTHORIZATION,
+    b"supported": SUPPORTED,
+    b"k": SUPPORTED,
+    b"require": REQUIRE,
+    b"proxy-require": PROXY_REQUIRE,
+    b"privacy": PRIVACY,
+    b"p-asserted-identity": P_ASSERTED_IDENTITY,
+    b"p-preferred-identity": P_PREFERRED_IDENTITY,
+    b"history-info": HISTORY_INFO,
+    b"diversion": DIVERSION,
+    b"reason": REASON,
+    b"user-agent": USER_AGENT,
+    b"path": PATH,
+}
+# Spellings met on the wire; bounded, so that a stranger cannot make it grow.
+_SPELLINGS: dict[bytes, int] = dict(_KNOWN)
+_MAX_SPELLINGS: Final = 4096
+_TOKEN: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+`'~")
+
+
+class MessageFault(Exception):
+    """The bytes are no SIP message. `answerable`: a request from which a 400 can still be made is in `message`."""
+
+    def __init__(self, reason: str, message: Message | None = None) -> None:
+        super().__init__(reason)
+        self.message = message
+
+
+class Message:
+    """`lines[0]` is the start line, the rest header lines without CRLF. `at` maps a kind to its first line."""
+
+    __slots__ = ("at", "body", "lines", "method", "repeated", "status", "uri")
+
+    def __init__(self, lines: list[bytes], at: dict[int, int], body: bytes) -> None:
+        self.lines = lines
+        self.at = at
+        self.body = body
+        self.repeated = 0  # kind of a header that may stand once and stands twice; 0: none
+        self.method = b""  # of a request
+        self.uri = b""  # Request-URI
+        self.status = 0  # of a response
+
+    def value(self, kind: int) -> bytes | None:
+        """The first such header's value, trimmed; None when there is none."""
+        i = self.at.get(kind)
+        if i is None:
+            return None
+        line = self.lines[i]
+        return line[line.find(b":") + 1 :].strip()
+
+    def values(self, kind: int) -> list[bytes]:
+        """The values of all lines of that kind, in order (each may still hold a comma list)."""
+        first = self.at.get(kind)
+        if first is None:
+            return []
+        return [line[line.find(b":") + 1 :].strip() for line in self.lines[first:] if kind_of(line) == kind]
+
+    def replace(self, kind: int, line: bytes) -> None:
+        """Put `line` in the place of the first header of that kind, or at the end."""
+        i = self.at.get(kind)
+        if i is None:
+            self.at[kind] = len(self.lines)
+            self.lines.append(line)
+        else:
+            self.lines[i] = line
+
+    def remove(self, kind: int) -> None:
+        """Take every line of that kind out."""
+        first = self.at.get(kind)
+        if first is not None:
+            self._reindex(self.lines[:first] + [line for line in self.lines[first:] if kind_of(line) != kind])
+
+    def drop_line(self, i: int) -> None:
+        lines = self.lines
+        del lines[i]
+        self._reindex(lines)
+
+    def _reindex(self, lines: list[bytes]) -> None:
+        at: dict[int, int] = {}
+        for i in range(1, len(lines)):
+            kind = kind_of(lines[i])
+            if kind and kind not in at:
+                at[kind] = i
+        self.lines = lines
+        self.at = at
+
+    def copy(self) -> Message:
+        twin = Message(self.lines.copy(), self.at.copy(), self.body)
+        twin.method, twin.uri, twin.status = self.method, self.uri, self.status
+        return twin
+
+    def encode(self) -> bytes:
+        return b"\r\n".join(self.lines) + b"\r\n\r\n" + self.body
+
+    def encode_under(self, *top: bytes) -> bytes:
+        """The message with header lines set in right under the start line (Via and Record-Route of a proxy)."""
+        lines = self.lines
+        return b"\r\n".join((lines[0], *top, *lines[1:])) + b"\r\n\r\n" + self.body
+
+
+def kind_of(line: bytes) -> int:
+    name = line[: line.find(b":")]
+    kind = _SPELLINGS.get(name)
+    return _learn(name) if kind is None else kind
+
+
+def _learn(name: bytes) -> int:
+    kind = _KNOWN.get(name.rstrip(b" \t").lower(), OTHER)
+    if len(_SPELLINGS) < _MAX_SPELLINGS:
+        _SPELLINGS[name] = kind
+    return kind
+
+
+def parse_message(data: bytes, *, stream: bool = False) -> Message:
+    """Take a datagram (or, `stream`, one framed message) apart. Raises MessageFault.
+
+    Over UDP what stands behind Content-Length octets of body is discarded (RFC 3261 §18.3).
+    """
+    head, blank, body = data.partition(b"\r\n\r\n")
+    if data[:1] in (b"\r", b"\n"):
+        head, blank, body = data.lstrip(b"\r\n").partition(b"\r\n\r\n")
+    if not blank:
+        raise MessageFault("no empty line after the headers")
+    if len(head) > MAX_HEAD:
+        raise MessageFault("headers too long")
+    lines = head.split(b"\r\n")
+    if b"\r\n " in head or b"\r\n\t" in head:
+        lines = _unfold(lines)
+    if len(lines) > MAX_LINES:
+        raise MessageFault("too many header lines")
+    message = _index(lines, body)
+    _start_line(message)
+    if head.count(b"\n") != head.count(b"\r\n") or head.count(b"\r") != head.count(b"\n") or b"\0" in head:
+        raise MessageFault("bare CR, LF or NUL in the headers", message)
+    _fit_body(message, body, stream)
+    return message
+
+
+def _index(lines: list[bytes], body: bytes) -> Message:
+    at: dict[int, int] = {}
+    message = Message(lines, at, body)
+    spellings = _SPELLINGS
+    bad = b""
+    i = 0
+    for line in lines:
+        if i:
+            name = line[: line.find(b":")]
+            kind = spellings.get(name)
+            if kind is None:
+                colon = line.find(b":")
+                if colon < 1 or not _TOKEN.issuperset(name.rstrip(b" \t")):
+                    bad = bad or line[:40]
+                    i += 1
+                    continue
+                kind = _learn(name)
+            if kind:
+                if kind not in at:
+                    at[kind] = i
+                elif kind < LAST_SINGLE:
+                    message.repeated = kind
+        i += 1
+    if bad:
+        _start_line(message)
+        raise MessageFault(f"header line that is none: {bad!r}", message)
+    return message
+
+
+def _unfold(lines: list[bytes]) -> list[bytes]:
+    """Join continued lines (RFC 3261 §7.3.1: equal to one space)."""
+    out = lines[:1]
+    for line in lines[1:]:
+        if line[:1] in (b" ", b"\t") and len(out) > 1:
+            out[-1] = out[-1].rstrip(b" \t") + b" " + line.lstrip(b" \t")
+        else:
+            out.append(line)
+    return out
+
+
+def _start_line(message: Message) -> None:
+    first = message.lines[0]
+    if first.startswith(b"SIP/2.0 "):
+        code = first[8:11]
+        if not code.isdigit() or first[11:12] not in (b" ", b"") or not 100 <= int(code) <= 699:
+            raise MessageFault("status line without a status")
+        message.status = int(code)
+        return
+    parts = first.split(b" ")
+    if first[:4].upper() == b"SIP/":
+        raise MessageFault("version of a status line")
+    if len(parts) < 3 or not parts[-1].upper().startswith(b"SIP/"):
+        raise MessageFault("start line that is neither request nor status")
+    message.method = parts[0]
+    message.uri = b" ".join(parts[1:-1])
+
+
+def _fit_body(message: Message, body: bytes, stream: bool) -> None:
+    raw = message.value(CONTENT_LENGTH)
+    if raw is None:
+        return
+    if not raw.isdigit() or len(raw) > 9:
+        raise MessageFault("Content-Length is no number", message)
+    length = int(raw)
+    if length > len(body):
+        raise MessageFault("body shorter than Content-Length", message)
+    if length < len(body) and not stream:
+        message.body = body[:length]
