@@ -10,6 +10,22 @@ import pytest
 from tests.peers.postgres import Cluster
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "postgresql: needs PostgreSQL's server programs (marked by itself)")
+    config.addinivalue_line("markers", "slow: more than a few seconds of work; `make test` only")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs PostgreSQL, and keep the live tests of one module on one worker: they share one service."""
+    for item in items:
+        names = getattr(item, "fixturenames", ())
+        callspec = getattr(item, "callspec", None)
+        if "postgres_cluster" in names or (callspec and callspec.params.get("database_url") == "postgresql"):
+            item.add_marker("postgresql")
+        if item.get_closest_marker("live"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
 @pytest.fixture(scope="session")
 def postgres_cluster() -> Iterator[Cluster]:
     """A PostgreSQL server of this test process (one per xdist worker), started when first asked for."""
