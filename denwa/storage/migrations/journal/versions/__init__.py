@@ -1,0 +1,1 @@
+"""Revisions of the journal schema, oldest first by name."""
