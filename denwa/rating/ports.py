@@ -87,6 +87,15 @@ class Accounts(Protocol):
 class JournalReader(Protocol):
     """Reads the journal's call records; never writes."""
 
+    @property
+    def commits_in_order(self) -> bool:
+        """True when a record can never appear with an `end_seq` lower than one that was readable before."""
+        ...
+
+    def last_end_seq(self) -> int:
+        """The highest `end_seq` there is, 0 when no call has ended."""
+        ...
+
     def ended_after(self, end_seq: int, limit: int, up_to: int | None = None) -> tuple[Sequence[EndedCall], int]:
         """Charged calls among the next `limit` ended records after `end_seq`, and the `end_seq` read up to."""
         ...
@@ -133,6 +142,10 @@ class LedgerTransaction(Protocol):
 
 
 class LedgerStore(Protocol):
+    def read_up_to(self) -> int:
+        """`Marks.read`, looked up without waiting for a transaction that runs."""
+        ...
+
     def transaction(self) -> AbstractContextManager[LedgerTransaction]:
         """Commits when the block ends, rolls back when it raises. One at a time, over all processes."""
         ...

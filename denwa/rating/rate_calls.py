@@ -1,0 +1,211 @@
+"""Rates ended calls from the journal into the ledger, each once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import NamedTuple
+
+from denwa.rating.billing_month import BillingMonth, billing_month_of, next_month, tokyo_day
+from denwa.rating.charge import Charge, charge_call
+from denwa.rating.credit import CreditOrder
+from denwa.rating.ledger import Posting, call_posting, credit_move
+from denwa.rating.ports import (
+    Accounts,
+    AccountTerms,
+    ClosedMonth,
+    CreditState,
+    EndedCall,
+    JournalReader,
+    LedgerStore,
+    LedgerTransaction,
+    Problem,
+)
+from denwa.rating.tariff import NoPriceError, TariffBook
+
+SWEEP_INTERVAL_MS = 60_000
+
+
+class RatedBatch(NamedTuple):
+    """What one step did. `more`: ended calls are waiting for the next step."""
+
+    rated: int
+    problems: tuple[Problem, ...]
+    more: bool
+
+
+class _Chargeable(NamedTuple):
+    call: EndedCall
+    terms: AccountTerms
+    charge: Charge
+
+
+class _Rating(NamedTuple):
+    postings: list[Posting]
+    problems: list[Problem]
+    rated: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Rater:
+    """The rating of live calls. Any number may run at once, in any process: the ledger's transactions take turns."""
+
+    journal: JournalReader
+    ledger: LedgerStore
+    accounts: Accounts
+    tariffs: TariffBook
+
+    def rate_ended_calls(self, now_ms: int, limit: int = 1000) -> RatedBatch:
+        """Rate the calls among the next `limit` ended records. The mark moves in the transaction of the postings."""
+        if self.journal.last_end_seq() <= self.ledger.read_up_to():
+            return RatedBatch(0, (), False)  # without taking the ledger's lock
+        with self.ledger.transaction() as ledger:
+            marks = ledger.marks()
+            calls, read = self.journal.ended_after(marks.read, limit)
+            if read == marks.read:
+                return RatedBatch(0, (), False)
+            rating = self._rate(ledger, calls, now_ms)
+            ledger.put_marks(marks._replace(read=read))
+        return RatedBatch(len(rating.rated), tuple(rating.problems), True)
+
+    def review(self, now_ms: int, limit: int = 1000) -> RatedBatch:
+        """Try again what could not be rated, and look a second time for records that appeared behind the mark.
+
+        The second look costs nothing unless the journal commits out of order and a minute has passed since the last.
+        """
+        with self.ledger.transaction() as ledger:
+            waiting = ledger.problems(limit)
+            calls = list(self.journal.ended(waiting)) if waiting else []
+            marks = ledger.marks()
+            if not self.journal.commits_in_order and now_ms - marks.sweep_at_ms >= SWEEP_INTERVAL_MS:
+                calls += self._behind(ledger, marks.swept, marks.read, limit)
+                marks = marks._replace(swept=marks.sweep_to, sweep_to=marks.read, sweep_at_ms=now_ms)
+                ledger.put_marks(marks)
+            rating = self._rate(ledger, calls, now_ms)
+        return RatedBatch(len(rating.rated), tuple(rating.problems), False)
+
+    def catch_up(self, now_ms: int, limit: int = 1000) -> RatedBatch:
+        """Rate everything that has ended until now, `limit` records a transaction, then review."""
+        rated = 0
+        problems: list[Problem] = []
+        more = True
+        while more:
+            step = self.rate_ended_calls(now_ms, limit)
+            rated, more = rated + step.rated, step.more
+            problems += step.problems
+        step = self.review(now_ms)
+        return RatedBatch(rated + step.rated, tuple(dict.fromkeys(problems + list(step.problems))), False)
+
+    def _behind(self, ledger: LedgerTransaction, after: int, up_to: int, limit: int) -> list[EndedCall]:
+        found: list[EndedCall] = []
+        while after < up_to:
+            calls, read = self.journal.ended_after(after, limit, up_to)
+            if read == after:
+                break
+            known = ledger.known({call.record_id for call in calls})
+            found += (call for call in calls if call.record_id not in known)
+            after = read
+        return found
+
+    def _rate(self, ledger: LedgerTransaction, calls: Sequence[EndedCall], now_ms: int) -> _Rating:
+        known = ledger.known({call.record_id for call in calls}) if calls else set()
+        fresh = {call.record_id: call for call in calls if call.record_id not in known}
+        if not fresh:
+            return _Rating([], [], [])
+        terms = self.accounts.terms({call.subscriber for call in fresh.values()})
+        chargeable, problems = self._charge(list(fresh.values()), terms)
+        postings = self._share_credit(ledger, chargeable)
+        ledger.post(postings, now_ms)
+        rated = [item.call.record_id for item in chargeable]
+        ledger.put_problems(problems, rated, now_ms)
+        return _Rating(postings, problems, rated)
+
+    def _charge(
+        self, calls: list[EndedCall], terms: dict[str, AccountTerms]
+    ) -> tuple[list[_Chargeable], list[Problem]]:
+        chargeable: list[_Chargeable] = []
+        problems: list[Problem] = []
+        for call in calls:
+            account = terms.get(call.subscriber)
+            try:
+                if account is None:
+                    raise NoPriceError("the subscriber is unknown")
+                if call.answered_ms < account.service_start_ms:
+                    raise NoPriceError("answered before the contract started")
+                if call.duration_ms < 0:
+                    raise NoPriceError(f"negative duration: {call.duration_ms} ms")
+                tariff = self.tariffs.on(tokyo_day(call.answered_ms))
+                charge = charge_call(tariff, call.number_class, call.duration_ms, call.end_cause)
+            except NoPriceError as fault:
+                problems.append(Problem(call.record_id, call.subscriber, call.call_id, str(fault)))
+                continue
+            chargeable.append(_Chargeable(call, account, charge))
+        return chargeable, problems
+
+    def _share_credit(self, ledger: LedgerTransaction, chargeable: list[_Chargeable]) -> list[Posting]:
+        chargeable.sort(key=lambda item: (item.call.subscriber, item.call.ended_ms, item.call.call_id))
+        closed = ledger.closed_months()
+        states = ledger.credit({item.call.subscriber for item in chargeable})
+        changed: dict[str, CreditState] = {}
+        postings: list[Posting] = []
+        for subscriber, group in groupby(chargeable, key=lambda item: item.call.subscriber):
+            items = list(group)
+            state = states.get(subscriber) or self._opening(items[0].terms)
+            shares, moves, after = _credit(ledger, state, items, closed)
+            postings += [_post(item, shares.get(item.call.record_id, 0), closed) for item in items]
+            postings += moves
+            if after != state or subscriber not in states:
+                changed[subscriber] = after
+        ledger.put_credit(changed)
+        return postings
+
+    def _opening(self, terms: AccountTerms) -> CreditState:
+        return CreditState(self.tariffs.credit_at_start(tokyo_day(terms.service_start_ms)), 0, 0, "")
+
+
+def _credit(
+    ledger: LedgerTransaction, state: CreditState, items: list[_Chargeable], closed: dict[str, ClosedMonth]
+) -> tuple[dict[int, int], list[Posting], CreditState]:
+    """Credit of each new call by record id, corrections of earlier ones, the contract's state afterwards (T4).
+
+    Calls nearly always become known in the order in which they ended. One that ended earlier than a call which already
+    used credit (a record replayed after a fault) takes its rightful place, and the later calls are corrected.
+    """
+    paid = [item for item in items if item.charge.yen]
+    last = (state.last_ended_ms, state.last_call_id)
+    late = bool(paid) and state.used_yen > 0 and (paid[0].call.ended_ms, paid[0].call.call_id) < last
+    if not paid or (state.used_yen >= state.granted_yen and not late):
+        return {}, [], state
+    earlier = list(ledger.credited(paid[0].call.subscriber)) if late else []
+    order = CreditOrder(state.granted_yen if late else state.granted_yen - state.used_yen)
+    for original, _, _ in earlier:
+        order.add(original.ended_ms, original.call_id, original.record_id, original.charge_yen)
+    for item in paid:
+        order.add(item.call.ended_ms, item.call.call_id, item.call.record_id, item.charge.yen)
+    shares = order.shares()
+    moves = [
+        credit_move(original, revision + 1, shares.get(original.record_id, 0) - now, _open(original.month, closed))
+        for original, now, revision in earlier
+        if shares.get(original.record_id, 0) != now
+    ]
+    used = order.used_yen if late else state.used_yen + order.used_yen
+    ends = [(o.ended_ms, o.call_id) for o, _, _ in earlier if o.record_id in shares]
+    ends += [(item.call.ended_ms, item.call.call_id) for item in paid if item.call.record_id in shares]
+    return shares, moves, CreditState(state.granted_yen, used, *max(ends, default=last))
+
+
+def _post(item: _Chargeable, credit_yen: int, closed: dict[str, ClosedMonth]) -> Posting:
+    call = item.call
+    belongs = billing_month_of(tokyo_day(call.answered_ms), item.terms.bill_day)
+    charge = item.charge.with_credit(credit_yen)
+    return call_posting(
+        call.record_id, call.subscriber, call.call_id, call.ended_ms, charge, belongs, _open(belongs, closed)
+    )
+
+
+def _open(month: BillingMonth, closed: dict[str, ClosedMonth]) -> BillingMonth:
+    """L3: what becomes known after its month was closed is billed in the next open one."""
+    while month.name in closed:
+        month = next_month(month)
+    return month

@@ -1,0 +1,85 @@
+"""Reads the journal's call records for rating (port `denwa.rating.ports.JournalReader`)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from sqlalchemy import Engine, Row, Select, func, select
+
+from denwa.rating.ports import CHARGED_LEGS, EndedCall
+from denwa.storage.columns import from_millis, to_millis
+from denwa.storage.rating_store import chunks
+from denwa.storage.tables.journal import calls
+
+_COLUMNS = (
+    calls.c.id,
+    calls.c.end_seq,
+    calls.c.call_id,
+    calls.c.leg,
+    calls.c.subscriber,
+    calls.c["class"],
+    calls.c.answered_at,
+    calls.c.ended_at,
+    calls.c.duration_ms,
+    calls.c.end_cause,
+)
+
+
+class SqlJournalReader:
+    """Read-only; as many as one likes beside the journal's one writer."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine.execution_options(read_only=True)
+        self._in_order = engine.dialect.name == "sqlite"  # one writer at a time: `end_seq` grows with the commits
+
+    @property
+    def commits_in_order(self) -> bool:
+        return self._in_order
+
+    def last_end_seq(self) -> int:
+        with self._engine.connect() as connection:
+            return connection.scalar(select(func.max(calls.c.end_seq))) or 0
+
+    def ended_after(self, end_seq: int, limit: int, up_to: int | None = None) -> tuple[list[EndedCall], int]:
+        query = select(*_COLUMNS).where(calls.c.end_seq > end_seq).order_by(calls.c.end_seq).limit(limit)
+        if up_to is not None:
+            query = query.where(calls.c.end_seq <= up_to)
+        rows = self._rows(query)
+        return _charged(rows), (rows[-1].end_seq if rows else end_seq)
+
+    def ended(self, record_ids: Collection[int]) -> list[EndedCall]:
+        found: list[EndedCall] = []
+        for chunk in chunks(record_ids):
+            found += _charged(self._rows(select(*_COLUMNS).where(calls.c.id.in_(chunk), calls.c.end_seq.is_not(None))))
+        return found
+
+    def answered_between(self, first_ms: int, end_ms: int) -> tuple[list[EndedCall], list[EndedCall]]:
+        """(ended, still up) charged calls answered in the half-open interval."""
+        answered = calls.c.answered_at
+        rows = self._rows(select(*_COLUMNS).where(answered >= from_millis(first_ms), answered < from_millis(end_ms)))
+        ended = [row for row in rows if row.end_seq is not None]
+        return _charged(ended), _charged(row for row in rows if row.end_seq is None)
+
+    def _rows(self, query: Select[Any]) -> list[Row[Any]]:
+        with self._engine.connect() as connection:
+            return list(connection.execute(query))
+
+
+def _charged(rows: Iterable[Any]) -> list[EndedCall]:
+    return [
+        EndedCall(
+            row[0],
+            row[1] or 0,
+            row[2],
+            row[3],
+            row[4],
+            row[5],
+            to_millis(row[6]),
+            to_millis(row[7]) if row[7] is not None else 0,
+            row[8],
+            row[9],
+        )
+        for row in rows
+        if row[6] is not None and row[3] in CHARGED_LEGS
+    ]

@@ -1,0 +1,248 @@
+"""The ledger on SQLite and PostgreSQL (port `denwa.rating.ports.LedgerStore`)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from denwa.rating.billing_month import BillingMonth
+from denwa.rating.charge import Charge
+from denwa.rating.ledger import Posting, PostingKind, entries_of
+from denwa.rating.money import Yen
+from denwa.rating.ports import ClosedMonth, CreditState, Marks, Problem
+from denwa.rating.tariff import Price, TaxClass
+from denwa.storage.columns import from_millis, to_millis
+from denwa.storage.tables.rating import (
+    closed_months,
+    credit_accounts,
+    entries,
+    postings,
+    rating_marks,
+    rating_problems,
+)
+
+_JOURNAL = "journal"
+_KEYS_AT_ONCE = 500  # parameters of one IN list
+
+
+def chunks(values: Iterable[Any], size: int = _KEYS_AT_ONCE) -> Iterator[list[Any]]:
+    """`values` in lists of at most `size`, as an IN list takes them."""
+    iterator = iter(values)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+class SqlLedger:
+    """The append-only ledger. Each transaction holds the lock of `rating_marks` (SQLite: of the database)."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._reading = engine.execution_options(read_only=True)
+
+    def read_up_to(self) -> int:
+        """How far the journal has been read, without waiting for a writer."""
+        with self._reading.connect() as connection:
+            mark = connection.scalar(select(rating_marks.c.read).where(rating_marks.c.name == _JOURNAL))
+        return mark or 0
+
+    @contextmanager
+    def transaction(self) -> Iterator[SqlLedgerTransaction]:
+        """Commits when the block ends, rolls back when it raises; raters take turns."""
+        with self._engine.begin() as connection:
+            yield SqlLedgerTransaction(connection)
+
+    def open_problems(self) -> list[Problem]:
+        """Calls that cannot be rated, oldest first."""
+        columns = rating_problems.c
+        query = (
+            select(columns.record_id, columns.subscriber, columns.call_id, columns.problem)
+            .where(columns.solved_at.is_(None))
+            .order_by(columns.record_id)
+        )
+        with self._reading.connect() as connection:
+            return [Problem(*row) for row in connection.execute(query)]
+
+
+class SqlLedgerTransaction:
+    """Port `LedgerTransaction` on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+        first = {"name": _JOURNAL, "read": 0, "swept": 0, "sweep_to": 0, "sweep_at_ms": 0}
+        connection.execute(self._insert(rating_marks).values(first).on_conflict_do_nothing())
+        columns = rating_marks.c
+        row = connection.execute(
+            select(columns.read, columns.swept, columns.sweep_to, columns.sweep_at_ms)
+            .where(columns.name == _JOURNAL)
+            .with_for_update()
+        ).one()
+        self._marks = Marks(*row)
+
+    def marks(self) -> Marks:
+        return self._marks
+
+    def known(self, record_ids: Collection[int]) -> set[int]:
+        found: set[int] = set()
+        for chunk in chunks(record_ids):
+            query = select(postings.c.record_id).where(postings.c.revision == 0, postings.c.record_id.in_(chunk))
+            found.update(self._connection.scalars(query))
+        return found
+
+    def credit(self, subscribers: Collection[str]) -> dict[str, CreditState]:
+        columns = credit_accounts.c
+        states: dict[str, CreditState] = {}
+        for chunk in chunks(subscribers):
+            query = select(credit_accounts).where(columns.subscriber.in_(chunk)).with_for_update()
+            states |= {row[0]: CreditState(*row[1:]) for row in self._connection.execute(query)}
+        return states
+
+    def credited(self, subscriber: str) -> list[tuple[Posting, Yen, int]]:
+        """Calls of the contract with credit now: (revision 0, credit after all corrections, highest revision)."""
+        columns = postings.c
+        now = (
+            select(
+                columns.record_id,
+                func.sum(columns.credit_yen).label("credit"),
+                func.max(columns.revision).label("revision"),
+            )
+            .where(columns.subscriber == subscriber)
+            .group_by(columns.record_id)
+            .having(func.sum(columns.credit_yen) != 0)
+            .subquery()
+        )
+        query = (
+            select(postings, now.c.credit, now.c.revision)
+            .join(now, now.c.record_id == columns.record_id)
+            .where(columns.revision == 0)
+        )
+        return [(_posting(row), int(row[-2]), int(row[-1])) for row in self._connection.execute(query)]
+
+    def problems(self, limit: int) -> list[int]:
+        columns = rating_problems.c
+        query = select(columns.record_id).where(columns.solved_at.is_(None)).order_by(columns.record_id).limit(limit)
+        return list(self._connection.scalars(query))
+
+    def closed_months(self) -> dict[str, ClosedMonth]:
+        rows = self._connection.execute(select(closed_months))
+        return {row.name: ClosedMonth(row.name, to_millis(row.closed_at), row.sha256) for row in rows}
+
+    def post(self, posted: Sequence[Posting], now_ms: int) -> None:
+        if not posted:
+            return
+        at = from_millis(now_ms)
+        self._connection.execute(postings.insert(), [_row(posting) | {"posted_at": at} for posting in posted])
+        booked = [
+            {"record_id": posting.record_id, "revision": posting.revision, "account": entry.account, "yen": entry.yen}
+            for posting in posted
+            for entry in entries_of(posting)
+        ]
+        if booked:
+            self._connection.execute(entries.insert(), booked)
+
+    def put_credit(self, states: dict[str, CreditState]) -> None:
+        if not states:
+            return
+        insert = self._insert(credit_accounts)
+        changing = {name: insert.excluded[name] for name in ("used_yen", "last_ended_ms", "last_call_id")}
+        self._connection.execute(
+            insert.on_conflict_do_update(index_elements=["subscriber"], set_=changing),
+            [{"subscriber": subscriber} | state._asdict() for subscriber, state in states.items()],
+        )
+
+    def put_problems(self, problems: Sequence[Problem], solved: Collection[int], now_ms: int) -> None:
+        at = from_millis(now_ms)
+        if problems:
+            insert = self._insert(rating_problems)
+            self._connection.execute(
+                insert.on_conflict_do_update(
+                    index_elements=["record_id"], set_={"problem": insert.excluded.problem, "solved_at": None}
+                ),
+                [problem._asdict() | {"found_at": at} for problem in problems],
+            )
+        for chunk in chunks(solved):
+            columns = rating_problems.c
+            self._connection.execute(
+                update(rating_problems)
+                .where(columns.record_id.in_(chunk), columns.solved_at.is_(None))
+                .values(solved_at=at)
+            )
+
+    def put_marks(self, marks: Marks) -> None:
+        self._connection.execute(update(rating_marks).where(rating_marks.c.name == _JOURNAL).values(**marks._asdict()))
+        self._marks = marks
+
+    def close_month(self, month: ClosedMonth) -> None:
+        self._connection.execute(
+            closed_months.insert().values(
+                name=month.name, closed_at=from_millis(month.closed_at_ms), sha256=month.sha256
+            )
+        )
+
+    @property
+    def connection(self) -> Connection:
+        """For statements that must be read in this transaction."""
+        return self._connection
+
+
+def _row(posting: Posting) -> dict[str, Any]:
+    charge = posting.charge
+    price = charge.price
+    return {
+        "record_id": posting.record_id,
+        "revision": posting.revision,
+        "corrects": posting.corrects,
+        "kind": posting.kind.value,
+        "subscriber": posting.subscriber,
+        "call_id": posting.call_id,
+        "ended_ms": posting.ended_ms,
+        "month_start": posting.month.start,
+        "month_end": posting.month.end,
+        "call_month_start": posting.call_month_start,
+        "calls": posting.calls,
+        "number_class": price.number_class,
+        "tax": price.tax.value,
+        "duration_ms": charge.duration_ms,
+        "units": charge.units,
+        "unit_ms": price.unit_ms,
+        "yen_per_unit": price.yen_per_unit,
+        "unfinished_dropped": charge.unfinished_dropped,
+        "tariff": charge.tariff,
+        "tariff_date": charge.tariff_date,
+        "charge_yen": posting.charge_yen,
+        "credit_yen": posting.credit_yen,
+    }
+
+
+def _posting(row: Row[Any]) -> Posting:
+    price = Price(row.number_class, row.unit_ms, row.yen_per_unit, TaxClass(row.tax))
+    charge = Charge(
+        row.duration_ms,
+        row.units,
+        price,
+        row.tariff,
+        row.tariff_date,
+        row.units * row.yen_per_unit,
+        row.credit_yen if row.revision == 0 else 0,
+        row.unfinished_dropped,
+    )
+    return Posting(
+        row.record_id,
+        row.revision,
+        PostingKind(row.kind),
+        row.subscriber,
+        row.call_id,
+        row.ended_ms,
+        BillingMonth(row.month_start, row.month_end),
+        row.call_month_start,
+        row.calls,
+        charge,
+        row.credit_yen,
+        row.charge_yen,
+        row.corrects,
+    )
