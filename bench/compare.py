@@ -160,11 +160,13 @@ def main() -> int:
     runs: list[Run] = []
     try:
         bench = Bench(scratch)
+        servers: dict[str, Server] = {"kamailio": Kamailio()}
+        if not arguments.server or "denwa" in arguments.server:
+            servers["denwa"] = Denwa(scratch / "prepared")
         for number in range(1, arguments.rounds + 1):
             for operation, name in _plan(arguments, number):
-                server: Server = Kamailio() if name == "kamailio" else Denwa(WORK / "prepared")
                 seconds = arguments.seconds * (2 if operation.key == "capacity" else 1)
-                runs.append(bench.measure(number, operation, server, seconds))
+                runs.append(bench.measure(number, operation, servers[name], seconds))
                 print("\n".join(run_table(runs[-1:])[0 if len(runs) == 1 else 2 :]), flush=True)
     except (ServerFault, SippFault) as fault:
         print(f"bench: {fault}", file=sys.stderr)

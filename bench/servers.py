@@ -69,12 +69,8 @@ class Denwa:
     name = "denwa"
 
     def __init__(self, prepared: Path) -> None:
+        """Import the subscribers once into ``prepared``; every start gets a copy. Raises ServerFault."""
         self._prepared = prepared
-        if not (prepared / "ready").exists():
-            self._prepare()
-
-    def _prepare(self) -> None:
-        shutil.rmtree(self._prepared, ignore_errors=True)
         config = self._configure(self._prepared)
         people = self._prepared / "people.csv"
         with people.open("w", encoding="utf-8") as file:
@@ -82,11 +78,13 @@ class Denwa:
             for account in ACCOUNTS:
                 file.write(f"050{account},secret-{account},,,,1\n")
         done = subprocess.run(
-            [*_denwa(), "--config", str(config), "subscriber", "import", str(people)], capture_output=True, text=True
+            [*_denwa(), "--config", str(config), "subscriber", "import", str(people)],
+            capture_output=True,
+            text=True,
+            env=_environment(),
         )
         if done.returncode != 0:
             raise ServerFault(f"denwa subscriber import: {done.stderr.strip()}")
-        (self._prepared / "ready").touch()
 
     def _configure(self, folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
@@ -103,6 +101,11 @@ def _denwa() -> list[str]:
     return [sys.executable, "-m", "denwa"]
 
 
+def _environment() -> dict[str, str]:
+    """Ours without the operator's settings: a measurement is the same for everybody."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("DENWA_")}
+
+
 class Running:
     """A started server: a context manager that returns when it answers SIP and ends it afterwards."""
 
@@ -111,13 +114,12 @@ class Running:
         self.name = server.name
         self._log_path = folder / "server.log"
         self._log: IO[bytes] = self._log_path.open("wb")
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("DENWA_")}
         self.process = subprocess.Popen(
             ["taskset", "-c", str(SERVER_CORE), *server.command(folder)],
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
-            env=environment,
+            env=_environment(),
             cwd=folder,
         )
 
