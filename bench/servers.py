@@ -24,8 +24,6 @@ data_dir = "{data}"
 
 [sip]
 domains = ["denwa.example"]
-# SIPp and Kamailio's auth module answer and ask for MD5 only; both servers do the same work.
-digest_algorithms = ["MD5"]
 
 [limits]
 calls_per_subscriber = 100
