@@ -57,7 +57,7 @@ class Desk:
     def add(self, application: Application, who: str, now: datetime) -> tuple[Subscriber, str]:
         """A new subscriber and its SIP password."""
         self.check(application)
-        password = application.sip_password or generate_sip_password(self.random_bytes)
+        password = application.sip_password or self.new_sip_password()
         web_hash = self.web_passwords.hash(application.web_password) if application.web_password else ""
         with self.store.changing(who, now) as unit:
             number = application.number or self._next_number(unit)
@@ -99,24 +99,27 @@ class Desk:
             profile=application.profile,
         )
 
-    def change(self, number: str, values: Mapping[str, str], who: str, now: datetime) -> Subscriber:
-        """Put settings in force, all or none (keys and values as `denwa subscriber set` writes them)."""
+    def change(
+        self, number: str, values: Mapping[str, str], who: str, now: datetime, *, sip_password: str = ""
+    ) -> Subscriber:
+        """Put settings in force, all or none (keys and values as `denwa subscriber set` writes them).
+
+        With a new `sip_password` the old one is worth nothing from the commit on (N2).
+        """
         with self.store.changing(who, now) as unit:
             before = _living(unit, number)
             after = with_settings(before, values, self.plan, now.astimezone(TOKYO).date())
-            if what := difference(before, after):
+            what = difference(before, after)
+            if sip_password:
+                after = replace(after, credentials=self._credentials(before.account, sip_password))
+                what = f"{what}; sip_password" if what else "sip_password"
+            if what:
                 after = replace(after, changed_at=now)
                 unit.replace(after, what)
         return after
 
-    def renew_sip_password(self, number: str, who: str, now: datetime) -> str:
-        """Generate a new SIP password; the old one is worth nothing from the commit on (N2)."""
-        password = generate_sip_password(self.random_bytes)
-        with self.store.changing(who, now) as unit:
-            before = _living(unit, number)
-            credentials = self._credentials(before.account, password)
-            unit.replace(replace(before, credentials=credentials, changed_at=now), "sip_password")
-        return password
+    def new_sip_password(self) -> str:
+        return generate_sip_password(self.random_bytes)
 
     def sip_password(self, subscriber: Subscriber) -> str:
         """The password as it is shown to its owner (N2)."""

@@ -22,6 +22,23 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_changes_subscriber"), "changes", ["subscriber"], unique=False)
     op.create_table(
+        "closed_months",
+        sa.Column("name", sa.String(length=7), nullable=False),
+        sa.Column("closed_at", sa.BigInteger(), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_closed_months")),
+    )
+    op.create_table(
+        "credit_accounts",
+        sa.Column("subscriber", sa.String(length=20), nullable=False),
+        sa.Column("granted_yen", sa.BigInteger(), nullable=False),
+        sa.Column("used_yen", sa.BigInteger(), nullable=False),
+        sa.Column("last_ended_ms", sa.BigInteger(), nullable=False),
+        sa.Column("last_call_id", sa.Text(), nullable=False),
+        sa.CheckConstraint("used_yen >= 0 AND used_yen <= granted_yen", name=op.f("ck_credit_accounts_used")),
+        sa.PrimaryKeyConstraint("subscriber", name=op.f("pk_credit_accounts")),
+    )
+    op.create_table(
         "mailboxes",
         sa.Column("number", sa.String(length=20), nullable=False),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_mailboxes")),
@@ -79,6 +96,56 @@ def upgrade() -> None:
     op.create_index(op.f("ix_outbox_mailbox"), "outbox", ["mailbox"], unique=False)
     op.create_index(op.f("ix_outbox_state_due_at"), "outbox", ["state", "due_at"], unique=False)
     op.create_table(
+        "postings",
+        sa.Column("record_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("revision", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("corrects", sa.Integer(), nullable=True),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("subscriber", sa.String(length=20), nullable=False),
+        sa.Column("call_id", sa.Text(), nullable=False),
+        sa.Column("ended_ms", sa.BigInteger(), nullable=False),
+        sa.Column("month_start", sa.Date(), nullable=False),
+        sa.Column("month_end", sa.Date(), nullable=False),
+        sa.Column("call_month_start", sa.Date(), nullable=False),
+        sa.Column("calls", sa.Integer(), nullable=False),
+        sa.Column("number_class", sa.String(length=20), nullable=False),
+        sa.Column("tax", sa.String(length=10), nullable=False),
+        sa.Column("duration_ms", sa.BigInteger(), nullable=False),
+        sa.Column("units", sa.BigInteger(), nullable=False),
+        sa.Column("unit_ms", sa.BigInteger(), nullable=False),
+        sa.Column("yen_per_unit", sa.BigInteger(), nullable=False),
+        sa.Column("unfinished_dropped", sa.Boolean(), nullable=False),
+        sa.Column("tariff", sa.Text(), nullable=False),
+        sa.Column("tariff_date", sa.Date(), nullable=False),
+        sa.Column("charge_yen", sa.BigInteger(), nullable=False),
+        sa.Column("credit_yen", sa.BigInteger(), nullable=False),
+        sa.Column("posted_at", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("(revision = 0) = (corrects IS NULL)", name=op.f("ck_postings_corrects")),
+        sa.PrimaryKeyConstraint("record_id", "revision", name=op.f("pk_postings")),
+    )
+    op.create_index(op.f("ix_postings_month_start_subscriber"), "postings", ["month_start", "subscriber"], unique=False)
+    op.create_index(op.f("ix_postings_subscriber"), "postings", ["subscriber"], unique=False)
+    op.create_table(
+        "rating_marks",
+        sa.Column("name", sa.String(length=10), nullable=False),
+        sa.Column("read", sa.BigInteger(), nullable=False),
+        sa.Column("swept", sa.BigInteger(), nullable=False),
+        sa.Column("sweep_to", sa.BigInteger(), nullable=False),
+        sa.Column("sweep_at_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_rating_marks")),
+    )
+    op.create_table(
+        "rating_problems",
+        sa.Column("record_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("subscriber", sa.String(length=20), nullable=False),
+        sa.Column("call_id", sa.Text(), nullable=False),
+        sa.Column("problem", sa.Text(), nullable=False),
+        sa.Column("found_at", sa.BigInteger(), nullable=False),
+        sa.Column("solved_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("record_id", name=op.f("pk_rating_problems")),
+    )
+    op.create_index(op.f("ix_rating_problems_solved_at"), "rating_problems", ["solved_at"], unique=False)
+    op.create_table(
         "reservations",
         sa.Column("lease", sa.String(length=40), nullable=False),
         sa.Column("mailbox", sa.String(length=20), nullable=False),
@@ -132,15 +199,35 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["subscriber"], ["subscribers.number"], name=op.f("fk_blocked_numbers_subscriber")),
         sa.PrimaryKeyConstraint("subscriber", "blocked", name=op.f("pk_blocked_numbers")),
     )
+    op.create_table(
+        "entries",
+        sa.Column("record_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("revision", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("yen", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["record_id", "revision"],
+            ["postings.record_id", "postings.revision"],
+            name=op.f("fk_entries_record_id_revision"),
+        ),
+        sa.PrimaryKeyConstraint("record_id", "revision", "account", name=op.f("pk_entries")),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("entries")
     op.drop_table("blocked_numbers")
     op.drop_index(op.f("ix_subscribers_state"), table_name="subscribers")
     op.drop_index(op.f("ix_subscribers_mail"), table_name="subscribers")
     op.drop_table("subscribers")
     op.drop_index(op.f("ix_reservations_mailbox"), table_name="reservations")
     op.drop_table("reservations")
+    op.drop_index(op.f("ix_rating_problems_solved_at"), table_name="rating_problems")
+    op.drop_table("rating_problems")
+    op.drop_table("rating_marks")
+    op.drop_index(op.f("ix_postings_subscriber"), table_name="postings")
+    op.drop_index(op.f("ix_postings_month_start_subscriber"), table_name="postings")
+    op.drop_table("postings")
     op.drop_index(op.f("ix_outbox_state_due_at"), table_name="outbox")
     op.drop_index(op.f("ix_outbox_mailbox"), table_name="outbox")
     op.drop_table("outbox")
@@ -149,5 +236,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_messages_mailbox_recorded_at"), table_name="messages")
     op.drop_table("messages")
     op.drop_table("mailboxes")
+    op.drop_table("credit_accounts")
+    op.drop_table("closed_months")
     op.drop_index(op.f("ix_changes_subscriber"), table_name="changes")
     op.drop_table("changes")
