@@ -1,6 +1,8 @@
-"""Telephone numbers, Japan's number plan and the countries of the tariff as dated data, and how a dialled number reads."""
+"""Telephone numbers, the number plan as dated data, and how a dialled number reads."""
 
 from denwa.numbering.number import PhoneNumber
+from denwa.numbering.plan import NumberingPlan, OwnRange
+from denwa.numbering.plan_files import PlanFault, load_plan
 from denwa.numbering.reading import (
     CallerId,
     Country,
@@ -17,9 +19,13 @@ __all__ = [
     "Country",
     "NumberClass",
     "NumberFault",
+    "NumberingPlan",
+    "OwnRange",
     "PhoneNumber",
+    "PlanFault",
     "Reading",
     "Refusal",
     "RefusalReason",
+    "load_plan",
     "refusal",
 ]

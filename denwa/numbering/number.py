@@ -18,9 +18,8 @@ _HOME = "+" + COUNTRY_CODE
 _ONE_DIGIT_CODES = frozenset("17")
 # ITU-T E.164: country codes of two digits; every other has three. Stable since 1964, unlike what is behind them.
 _TWO_DIGIT_CODES = frozenset(
-    "20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 "
-    "60 61 62 63 64 65 66 81 82 84 86 90 91 92 93 94 95 98".split()
-)
+    map(str, [20, 27, *range(30, 35), 36, 39, 40, 41, *range(43, 50), *range(51, 59), *range(60, 67), *range(81, 83)])
+) | frozenset(map(str, [84, 86, *range(90, 96), 98]))
 _WEATHER = "177"  # N5: area code + 177 is a number though it is short
 
 
@@ -44,10 +43,10 @@ class PhoneNumber:
         if foreign:
             _check_length(digits, 7, 15)
             return cls("+" + digits)
+        if digits[0] not in "0*#":
+            raise NumberFault("a number in Japan begins with 0 and the area code", incomplete=True)
         if not digits.isdigit():
             raise NumberFault("a number with * or # is a service, not a telephone number")
-        if digits[0] != "0":
-            raise NumberFault("a number in Japan begins with 0 and the area code", incomplete=True)
         if digits.startswith("00"):
             raise NumberFault("a number with a carrier's prefix (00XY) is not a telephone number")
         if not (digits.endswith(_WEATHER) and 5 <= len(digits) <= 8):

@@ -17,7 +17,9 @@ COUNTRY_CODE = "81"
 _SEPARATORS = "-.() \t‐‑‒–—―−－ーｰ．・（）　\u00a0[]［］/／"
 _FULL_WIDTH = {ord("０") + n: str(n) for n in range(10)} | {ord("＋"): "+", ord("＊"): "*", ord("＃"): "#"}
 _TRANSLATION: dict[int, str | None] = {**dict.fromkeys(map(ord, _SEPARATORS)), **_FULL_WIDTH}
-_DIALLED = re.compile(r"\+?[0-9*#]+", re.ASCII)
+HIDE_PREFIX, SHOW_PREFIX = "184", "186"
+_DIALLED = re.compile(rf"(?:{HIDE_PREFIX}|{SHOW_PREFIX})?\+?[0-9*#]*", re.ASCII)
+_MISPLACED_PLUS = re.compile(r"[0-9*#+]+", re.ASCII)
 _SCHEME = re.compile(r"(tel|sips?)\s*[::]", re.IGNORECASE)
 _CONTEXT = re.compile(r";\s*phone-context\s*=\s*([^;@]+)", re.IGNORECASE)
 _LONGEST_TEXT = 256  # no spelling of a 15-digit number needs more; bounds the work on hostile input
@@ -32,7 +34,7 @@ class NumberFault(ValueError):
 
 
 def dial_string(text: str) -> str:
-    """What was dialled: digits, ``*`` and ``#``, perhaps a leading ``+``. Raises NumberFault.
+    """What was dialled: digits, ``*`` and ``#``, perhaps ``+`` in front (or after 184, 186). Raises NumberFault.
 
     ``text`` is a written number, a ``tel:`` or ``sip:`` URI, or the user part of one as the phone sent it (maybe
     percent-escaped, maybe with ``;phone-context=…``).
@@ -45,7 +47,7 @@ def dial_string(text: str) -> str:
     if not dialled:
         raise NumberFault("no number", incomplete=True)
     if not _DIALLED.fullmatch(dialled):
-        if dialled.isascii() and "+" in dialled[1:] and _DIALLED.fullmatch(dialled[0] + dialled[1:].replace("+", "0")):
+        if _MISPLACED_PLUS.fullmatch(dialled):
             raise NumberFault("'+' may stand only in front of a number")
         raise NumberFault("a telephone number has only digits, +, * and #")
     return dialled
