@@ -42,6 +42,8 @@ class Sip(Section):
     domains: list[str] = ["denwa.example"]
     realm: str = ""  # empty: the first domain
     digest_algorithms: list[Literal["SHA-256", "MD5"]] = ["SHA-256", "MD5"]
+    sha256_agents: list[str] = ["PJSUA", "Linphone", "Denwa"]  # User-Agent prefixes (decision 0002)
+    md5_only_agents: list[str] = ["baresip"]
     nonce_lifetime: int = Field(300, ge=1)
     session_expires: int = Field(1800, ge=90)
     ring_time: int = Field(20, ge=5, le=60)

@@ -48,7 +48,7 @@ class ServerTransaction:
         "user",
     )
 
-    def __init__(self, key: Key, request: Message, peer: Peer, to_tag: bytes) -> None:
+    def __init__(self, key: Key, request: Message, peer: Peer) -> None:
         invite = request.method == b"INVITE"
         self.key = key
         self.method = request.method
@@ -58,7 +58,7 @@ class ServerTransaction:
         self.rows = _INVITE_SERVER if invite else _OTHER_SERVER
         self.state = State.PROCEEDING if invite else State.TRYING
         self.last = b""
-        self.to_tag = to_tag
+        self.to_tag = b""  # put on by whoever answers first
         self.resend_at = self.end_at = self.late_at = self.resend_after = 0.0
         self.user: Any = None
 
@@ -112,6 +112,19 @@ class TransactionUser(Protocol):
         ...
 
 
+class _Ignore:
+    """The user of a transaction whose outcome changes nothing (CANCEL, a BYE of our own)."""
+
+    def on_response(self, transaction: ClientTransaction, response: Message, now: float) -> None:
+        pass
+
+    def on_timeout(self, now: float) -> None:
+        pass
+
+
+IGNORE: Final = _Ignore()
+
+
 class TransactionLayer:
     """Both tables of transactions, bounded by `limit` together."""
 
@@ -130,7 +143,7 @@ class TransactionLayer:
     def find_server(self, request: Message, via: Via, method: bytes) -> ServerTransaction | None:
         return self.servers.get(_server_key(request, via, method))
 
-    def receive_request(self, request: Message, via: Via, peer: Peer, to_tag: bytes, now: float) -> bool:
+    def receive_request(self, request: Message, via: Via, peer: Peer, now: float) -> bool:
         """Match or begin a server transaction. False: the tables are full and the request is dropped."""
         method = request.method
         if method == b"ACK":
@@ -147,7 +160,7 @@ class TransactionLayer:
             return True
         if len(self.servers) + len(self.clients) >= self.limit:
             return False
-        transaction = ServerTransaction(key, request, peer, to_tag)
+        transaction = ServerTransaction(key, request, peer)
         self.servers[key] = transaction
         self.user.on_request(transaction, request, now)
         return True

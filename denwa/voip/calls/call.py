@@ -1,0 +1,215 @@
+"""A call: two legs of one dialog through this proxy, and the record that it becomes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final, TypeAlias
+
+from denwa.voip.calls.journal import CallEntry, EndEntry
+from denwa.voip.sip.peer import Peer, flow_text, peer_of_text
+
+COUNTER_BITS: Final = 20
+
+
+class CallState(Enum):
+    SETUP = "setup"  # INVITE on its way
+    ANSWERING = "answering"  # 2xx seen, its record not yet on disk
+    UP = "up"
+    ENDED = "ended"  # record closed; kept a while for what still crosses on the wire
+
+
+class EndCause:
+    """Values of `end_cause` in a record. Only `network_fault` changes a charge (T3)."""
+
+    CALLER: Final = "caller"
+    CALLEE: Final = "callee"
+    NETWORK_FAULT: Final = "network_fault"
+    LOST: Final = "lost"  # ended at its last proof of life (C5)
+    SERVICE: Final = "service"
+    CANCELLED: Final = "cancelled"
+    BUSY: Final = "busy"
+    NO_ANSWER: Final = "no_answer"
+    REJECTED: Final = "rejected"
+    REFUSED: Final = "refused"
+    FAILED: Final = "failed"
+
+
+@dataclass(slots=True)
+class Leg:
+    """One side. `contact` is its remote target, `routes` its route set beyond us, `cseq` the highest it has sent."""
+
+    peer: Peer
+    tag: bytes = b""
+    contact: bytes = b""
+    cseq: int = 0
+    routes: tuple[bytes, ...] = ()
+
+
+class Call:
+    """`caller_true` and `caller_shown`: the From value as the caller sent it and as the callee sees it (N7)."""
+
+    __slots__ = (
+        "alive_ms",
+        "answered_ms",
+        "call_id",
+        "callee",
+        "callee_to",
+        "caller",
+        "caller_shown",
+        "caller_true",
+        "direction",
+        "dues",
+        "id",
+        "leg",
+        "number_class",
+        "number_from",
+        "number_to",
+        "session_interval",
+        "setup",
+        "started_ms",
+        "state",
+        "subscriber",
+        "voicemail",
+    )
+
+    def __init__(self, call_id: bytes, ident: int, started_ms: int, caller: Leg) -> None:
+        self.id = ident
+        self.call_id = call_id
+        self.started_ms = started_ms
+        self.answered_ms = 0
+        self.alive_ms = 0
+        self.caller = caller
+        self.callee = Leg(caller.peer)
+        self.caller_true = b""
+        self.caller_shown = b""
+        self.callee_to = b""  # To value of the answer
+        self.state = CallState.SETUP
+        self.leg = "outgoing"
+        self.direction = "outgoing"
+        self.subscriber = ""
+        self.number_from = ""  # E.164, "" hidden or unknown
+        self.number_to = ""
+        self.number_class = ""
+        self.voicemail = False
+        self.session_interval = 0  # seconds, 0: no session timer was agreed
+        self.dues: dict[int, float] = {}  # timer kind -> due time in force
+        self.setup: Any = None  # what still has to do with setting it up
+
+    def entry(self, ended_ms: int | None, cause: str, status: int) -> CallEntry:
+        """The whole record. An unanswered call's has `ended_ms` and no duration."""
+        answered = self.answered_ms or None
+        return CallEntry(
+            id=self.id,
+            call_id=self.call_id.decode("utf-8", "replace"),
+            leg=self.leg,
+            subscriber=self.subscriber,
+            direction=self.direction,
+            caller=self.number_from,
+            callee=self.number_to,
+            number_class=self.number_class,
+            started_at=self.started_ms,
+            answered_at=answered,
+            ended_at=ended_ms,
+            duration_ms=(ended_ms - answered) if answered and ended_ms else 0,
+            end_cause=cause,
+            sip_status=status,
+            forwarded_by="",
+            voicemail=int(self.voicemail),
+            alive_at=self.alive_ms or answered,
+            dialog=self.dialog_text() if answered and ended_ms is None else "",
+        )
+
+    def end_entry(self, ended_ms: int, cause: str) -> EndEntry:
+        """The end of an answered call, never before its answer (clocks may be set back)."""
+        ended_ms = max(ended_ms, self.answered_ms)
+        return EndEntry(self.id, ended_ms, ended_ms - self.answered_ms, cause, 200)
+
+    def dialog_text(self) -> str:
+        """What is needed to take the call up again after a restart."""
+        return json.dumps(
+            [
+                self.caller_true.decode("latin-1"),
+                self.caller_shown.decode("latin-1"),
+                self.callee_to.decode("latin-1"),
+                self.session_interval,
+                _leg_text(self.caller),
+                _leg_text(self.callee),
+            ]
+        )
+
+
+_LegText: TypeAlias = list[Any]
+
+
+def _leg_text(leg: Leg) -> _LegText:
+    routes = [route.decode("latin-1") for route in leg.routes]
+    return [flow_text(leg.peer), leg.tag.decode("latin-1"), leg.contact.decode("latin-1"), leg.cseq, routes]
+
+
+def _leg_of(text: _LegText) -> Leg:
+    flow, tag, contact, cseq, routes = text
+    # Requests seen after this was written may have counted on; a gap in CSeq is allowed, a step back is not.
+    return Leg(
+        peer_of_text(flow),
+        tag.encode("latin-1"),
+        contact.encode("latin-1"),
+        int(cseq) + 1000,
+        tuple(route.encode("latin-1") for route in routes),
+    )
+
+
+def restore_call(entry: CallEntry) -> Call:
+    """A call from its open record. Raises ValueError when the dialog text is not ours."""
+    try:
+        true, shown, callee_to, interval, caller, callee = json.loads(entry.dialog)
+        call = Call(entry.call_id.encode(), entry.id, entry.started_at, _leg_of(caller))
+        call.callee = _leg_of(callee)
+        call.session_interval = int(interval)
+    except (ValueError, TypeError, KeyError) as fault:
+        raise ValueError(f"record {entry.id}: dialog cannot be read: {fault}") from None
+    call.caller_true, call.caller_shown, call.callee_to = (t.encode("latin-1") for t in (true, shown, callee_to))
+    call.state = CallState.UP
+    call.leg, call.direction, call.subscriber = entry.leg, entry.direction, entry.subscriber
+    call.number_from, call.number_to, call.number_class = entry.caller, entry.callee, entry.number_class
+    call.answered_ms = entry.answered_at or entry.started_at
+    call.alive_ms = entry.alive_at or call.answered_ms
+    call.voicemail = bool(entry.voicemail)
+    return call
+
+
+class CallTable:
+    """Calls by (Call-ID, caller's tag); a request of either side finds its call."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._calls: dict[tuple[bytes, bytes], Call] = {}
+        self._last_id = 0
+
+    def new_id(self, now_ms: int) -> int:
+        """Start time << 20 | counter: unique also across restarts, as long as the clock is not set back further than
+        the service was down."""
+        self._last_id = max(self._last_id + 1, now_ms << COUNTER_BITS)
+        return self._last_id
+
+    def add(self, call: Call) -> None:
+        self._calls[call.call_id, call.caller.tag] = call
+
+    def find(self, call_id: bytes, tag: bytes, other: bytes = b"") -> Call | None:
+        found = self._calls.get((call_id, tag))
+        return found if found is not None or not other else self._calls.get((call_id, other))
+
+    def remove(self, call: Call) -> None:
+        key = (call.call_id, call.caller.tag)
+        if self._calls.get(key) is call:
+            del self._calls[key]
+
+    def full(self) -> bool:
+        return len(self._calls) >= self.limit
+
+    def __iter__(self) -> Any:
+        return iter(list(self._calls.values()))
+
+    def __len__(self) -> int:
+        return len(self._calls)

@@ -1,0 +1,374 @@
+"""Calls that are up: requests inside their dialogs, proof of life, and how they end (C4, C5).
+
+A record's end is on disk before the BYE goes on; when the disk is slow the BYE passes after 200 ms and the end follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from denwa.voip.calls.call import Call, CallState, CallTable, EndCause, Leg, restore_call
+from denwa.voip.calls.journal import AliveEntry, CallEntry
+from denwa.voip.calls.requests import Side, ack_to_answer, ask_whether_alive, bye_of_dismissed, farewell
+from denwa.voip.context import Context, printable
+from denwa.voip.proxy.forward import count_hop, pop_via, strip_own_routes
+from denwa.voip.sip.fields import FieldFault, address_uri, cseq_of, delta_seconds, tag_of
+from denwa.voip.sip.message import CALL_ID, CONTACT, CSEQ, FROM, SESSION_EXPIRES, TO, Message
+from denwa.voip.sip.peer import Peer
+from denwa.voip.sip.response import make_cancel
+from denwa.voip.sip.transactions import IGNORE, ClientTransaction, ServerTransaction
+
+SESSION, PROBE, LINGER, BYE_PASS = 30, 31, 32, 33  # timer kinds
+LINGER_TIME: Final = 32.0
+BYE_PASS_TIME: Final = 0.2
+GONE: Final = frozenset((404, 408, 410, 481, 604))  # answers by which a phone says it has no such call
+
+
+class Relay:
+    """A request inside a dialog on its way to the other side (the user of its client transaction)."""
+
+    __slots__ = (
+        "call",
+        "cancel_wanted",
+        "client",
+        "dialogs",
+        "due",
+        "from_caller",
+        "passed",
+        "provisional",
+        "request",
+        "server",
+    )
+
+    def __init__(
+        self, dialogs: Dialogs, call: Call, server: ServerTransaction, request: Message, from_caller: bool
+    ) -> None:
+        self.dialogs = dialogs
+        self.call = call
+        self.server = server
+        self.request: Message | None = request
+        self.from_caller = from_caller
+        self.client: ClientTransaction | None = None
+        self.passed = False
+        self.provisional = False
+        self.cancel_wanted = False
+        self.due = 0.0
+
+    def on_response(self, client: ClientTransaction, response: Message, now: float) -> None:
+        self.dialogs.on_relayed(self, client, response, now)
+
+    def on_timeout(self, now: float) -> None:
+        """No answer: none is made up for a request that is no INVITE (RFC 4320 §4.2)."""
+        if self.server.method == b"INVITE":
+            self.dialogs.ctx.respond(self.server, 408, now)
+
+    def fire(self, kind: int, due: float, now: float) -> None:
+        if due == self.due:
+            self.dialogs.pass_bye(self, now)
+
+
+class Probe:
+    """Our OPTIONS to one side of a call."""
+
+    __slots__ = ("call", "dialogs", "side")
+
+    def __init__(self, dialogs: Dialogs, call: Call, side: Side) -> None:
+        self.dialogs = dialogs
+        self.call = call
+        self.side = side
+
+    def on_response(self, client: ClientTransaction, response: Message, now: float) -> None:
+        if response.status >= 200:
+            self.dialogs.on_probed(self.call, response.status not in GONE, now)
+
+    def on_timeout(self, now: float) -> None:
+        self.dialogs.on_probed(self.call, False, now)
+
+
+class Timer:
+    """Owner of a call's timers."""
+
+    __slots__ = ("call", "dialogs")
+
+    def __init__(self, dialogs: Dialogs, call: Call) -> None:
+        self.dialogs = dialogs
+        self.call = call
+
+    def fire(self, kind: int, due: float, now: float) -> None:
+        if self.call.dues.get(kind) == due:
+            del self.call.dues[kind]
+            self.dialogs.on_time(self.call, kind, now)
+
+
+class Dialogs:
+    def __init__(self, ctx: Context, table: CallTable, over: Callable[[Call], None]) -> None:
+        self.ctx = ctx
+        self.table = table
+        self._over = over  # a call holds no resources any more
+
+    def restore(self, entries: Iterable[CallEntry], now: float) -> None:
+        """Take calls up again after a restart, and ask both sides at once whether they are still there."""
+        for entry in entries:
+            try:
+                call = restore_call(entry)
+            except ValueError as fault:
+                self.ctx.note(str(fault))
+                continue
+            self.table.add(call)
+            self.watch(call, now)
+            self._probe(call, now)
+
+    # -- requests inside a dialog ---------------------------------------------------------------------------------
+
+    def find(self, request: Message) -> tuple[Call, bool] | None:
+        """The call a request belongs to and whether its caller sent it."""
+        call_id = request.value(CALL_ID) or b""
+        from_tag, to_tag = tag_of(request.value(FROM) or b""), tag_of(request.value(TO) or b"")
+        call = self.table.find(call_id, from_tag)
+        if call is not None:
+            early = call.state is CallState.SETUP
+            return (call, True) if early or call.callee.tag == to_tag else None
+        call = self.table.find(call_id, to_tag)
+        if call is not None and (call.state is CallState.SETUP or call.callee.tag == from_tag):
+            return call, False
+        return None
+
+    def request(self, server: ServerTransaction, request: Message, peer: Peer, now: float) -> None:
+        """A request with a To tag. Only inside a call known here: a tag is no way around authentication."""
+        ctx = self.ctx
+        found = self.find(request)
+        if found is None:
+            ctx.refuse(server, 481, "no such call", now)
+            return
+        call, from_caller = found
+        if not count_hop(request):
+            ctx.refuse(server, 483, "Max-Forwards used up", now)
+            return
+        strip_own_routes(ctx, request)
+        self._note_sender(call, from_caller, request, peer)
+        relay = Relay(self, call, server, request, from_caller)
+        method = request.method
+        server.user = relay
+        if method == b"BYE":
+            self._bye(relay, now)
+            return
+        call.alive_ms = ctx.now_ms
+        if method == b"INVITE":
+            ctx.respond(server, 100, now)
+        else:
+            ctx.layer.expect_late_answer(server, now)
+        self._send_on(relay, now)
+
+    def _note_sender(self, call: Call, from_caller: bool, request: Message, peer: Peer) -> None:
+        leg = call.caller if from_caller else call.callee
+        number, method = cseq_of(request.value(CSEQ) or b"")
+        leg.cseq = max(leg.cseq, number)
+        if call.state is not CallState.SETUP:
+            leg.peer = peer
+        if method in (b"INVITE", b"UPDATE") and CONTACT in request.at:
+            self._retarget(leg, request)
+
+    def _retarget(self, leg: Leg, message: Message) -> None:
+        try:
+            leg.contact = address_uri(message.value(CONTACT) or b"") or leg.contact
+        except FieldFault:
+            self.ctx.note("a target refresh with a Contact that cannot be read")
+
+    def _other_peer(self, call: Call, from_caller: bool) -> Peer:
+        if not from_caller:
+            return call.caller.peer
+        branch = call.setup.branch if call.setup is not None and call.state is CallState.SETUP else None
+        return branch.client.peer if branch is not None and branch.client is not None else call.callee.peer
+
+    def _shown(self, call: Call, message: Message, from_caller: bool) -> None:
+        """Put the caller's identity as the receiver of a request knows it (N7: nothing in a dialog gives it away)."""
+        if call.caller_true == call.caller_shown:
+            return
+        if from_caller:
+            message.replace(FROM, b"From: " + call.caller_shown)
+        else:
+            message.replace(TO, b"To: " + call.caller_true)
+
+    def _send_on(self, relay: Relay, now: float) -> None:
+        ctx = self.ctx
+        request = relay.request
+        if request is None:
+            return
+        self._shown(relay.call, request, relay.from_caller)
+        peer = self._other_peer(relay.call, relay.from_caller)
+        key = ctx.new_branch()
+        data = request.encode_under(ctx.via_line(peer, key))
+        relay.request = None
+        relay.passed = True
+        relay.client = ctx.layer.request(key, request.method, data, peer, relay, now)
+
+    def ack(self, request: Message, peer: Peer, now: float) -> None:
+        """ACK to a 2xx: goes on without a transaction (RFC 3261 §16.6)."""
+        found = self.find(request)
+        if found is None or not count_hop(request):
+            return
+        call, from_caller = found
+        strip_own_routes(self.ctx, request)
+        if call.state is CallState.UP:
+            call.alive_ms = self.ctx.now_ms
+        self._shown(call, request, from_caller)
+        target = self._other_peer(call, from_caller)
+        self.ctx.send(target, request.encode_under(self.ctx.via_line(target, self.ctx.new_branch())))
+
+    def on_relayed(self, relay: Relay, client: ClientTransaction, response: Message, now: float) -> None:
+        status = response.status
+        call = relay.call
+        if relay.cancel_wanted and not relay.provisional and client.sent:
+            self._cancel_relay(relay, client, now)
+        relay.provisional = True
+        if status == 100:
+            return
+        if status >= 200 and call.state is CallState.UP:
+            self._after_answer(call, relay, client.method, response, now)
+        identity, kind = (call.caller_true, FROM) if relay.from_caller else (call.caller_shown, TO)
+        self.relay_response(relay.server, response, identity if self._changed(call) else b"", kind, now)
+
+    def _changed(self, call: Call) -> bool:
+        return call.caller_true != call.caller_shown
+
+    def _after_answer(self, call: Call, relay: Relay, method: bytes, response: Message, now: float) -> None:
+        call.alive_ms = self.ctx.now_ms
+        if response.status >= 300 or method not in (b"INVITE", b"UPDATE"):
+            return
+        if CONTACT in response.at:
+            self._retarget(call.callee if relay.from_caller else call.caller, response)
+        if SESSION_EXPIRES in response.at:
+            try:
+                call.session_interval = delta_seconds(response.value(SESSION_EXPIRES) or b"", "Session-Expires")
+            except FieldFault:
+                self.ctx.note("a refresh with a Session-Expires that cannot be read")
+        self.watch(call, now)
+        self._store_alive(call)
+
+    def _store_alive(self, call: Call) -> None:
+        self.ctx.group.alive.append(AliveEntry(call.id, call.alive_ms, call.dialog_text()))
+
+    def cancel_relay(self, relay: Relay, now: float) -> None:
+        """CANCEL of a re-INVITE."""
+        client = relay.client
+        if client is None or relay.cancel_wanted:
+            return
+        relay.cancel_wanted = True
+        if relay.provisional and client.sent:
+            self._cancel_relay(relay, client, now)
+
+    def _cancel_relay(self, relay: Relay, client: ClientTransaction, now: float) -> None:
+        self.ctx.layer.request(client.key + b"/CANCEL", b"CANCEL", make_cancel(client.sent), client.peer, IGNORE, now)
+
+    def relay_response(
+        self, server: ServerTransaction, response: Message, identity: bytes, kind: int, now: float
+    ) -> None:
+        """Send a response back the way its request came, with the identity its receiver knows."""
+        if response.status == 100:
+            return
+        pop_via(response)
+        if identity:
+            response.replace(kind, (b"From: " if kind == FROM else b"To: ") + identity)
+        self.ctx.layer.respond(server, response.status, response.encode(), now)
+
+    # -- the end --------------------------------------------------------------------------------------------------
+
+    def _bye(self, relay: Relay, now: float) -> None:
+        call = relay.call
+        if call.state in (CallState.UP, CallState.ANSWERING):
+            self._close(call, self.ctx.now_ms, EndCause.CALLER if relay.from_caller else EndCause.CALLEE, now)
+            relay.due = self.ctx.timers.start(relay, BYE_PASS, BYE_PASS_TIME, now)
+            self.ctx.hold(self._release_bye, relay)
+        else:
+            self._send_on(relay, now)
+        self.ctx.layer.expect_late_answer(relay.server, now)
+
+    def _release_bye(self, relay: Relay, now: float) -> None:
+        if not relay.passed:
+            self._send_on(relay, now)
+
+    def pass_bye(self, relay: Relay, now: float) -> None:
+        """The disk is slow: the phones need not wait for it, the record follows."""
+        if not relay.passed:
+            self.ctx.counters["journal", "bye_passed_before_commit"] += 1
+            self._send_on(relay, now)
+
+    def _close(self, call: Call, ended_ms: int, cause: str, now: float) -> None:
+        call.state = CallState.ENDED
+        self.ctx.group.ends.append(call.end_entry(ended_ms, cause))
+        self.ctx.counters["ended", cause] += 1
+        call.setup = None
+        call.dues.clear()
+        self._over(call)
+        self._start(call, LINGER, LINGER_TIME, now)
+
+    def cut(self, call: Call, cause: str, ended_ms: int, now: float) -> None:
+        """End a call ourselves: the record, then BYE to both sides."""
+        if call.state is not CallState.UP:
+            return
+        self._close(call, ended_ms, cause, now)
+        self.ctx.hold(self._send_farewells, call)
+
+    def _send_farewells(self, call: Call, now: float) -> None:
+        for side in Side:
+            key = self.ctx.new_branch()
+            peer, data = farewell(call, side, lambda p, k=key: self.ctx.via_line(p, k))  # type: ignore[misc]
+            self.ctx.layer.request(key, b"BYE", data, peer, IGNORE, now)
+
+    def dismiss(self, client: ClientTransaction | None, response: Message, now: float) -> None:
+        """A 2xx of a branch given up: ACK it and end that dialog."""
+        if client is None:
+            return
+        via = self.ctx.via_line
+        self.ctx.send(client.peer, ack_to_answer(response, via(client.peer, self.ctx.new_branch())))
+        key = self.ctx.new_branch()
+        if tag_of(response.value(TO) or b""):
+            data = bye_of_dismissed(response, via(client.peer, key))
+            self.ctx.layer.request(key, b"BYE", data, client.peer, IGNORE, now)
+
+    def forget(self, call: Call) -> None:
+        self.table.remove(call)
+        self._over(call)
+
+    # -- proof of life --------------------------------------------------------------------------------------------
+
+    def watch(self, call: Call, now: float) -> None:
+        """Start the session timer, or, where nobody refreshes, the probing."""
+        if call.session_interval:
+            call.dues.pop(PROBE, None)
+            self._start(call, SESSION, float(call.session_interval), now)
+        else:
+            self._start(call, PROBE, float(self.ctx.settings.probe_interval), now)
+
+    def _start(self, call: Call, kind: int, after: float, now: float) -> None:
+        call.dues[kind] = self.ctx.timers.start(Timer(self, call), kind, after, now)
+
+    def on_time(self, call: Call, kind: int, now: float) -> None:
+        if kind == LINGER:
+            self.table.remove(call)
+        elif call.state is not CallState.UP:
+            return
+        elif kind == SESSION:
+            self.ctx.note(f"call {printable(call.call_id)}: no session refresh, ended at its last proof of life")
+            self.cut(call, EndCause.LOST, call.alive_ms, now)
+        elif kind == PROBE:
+            self._probe(call, now)
+            self._start(call, PROBE, float(self.ctx.settings.probe_interval), now)
+
+    def _probe(self, call: Call, now: float) -> None:
+        """OPTIONS inside the dialog with the CSeq last used, which disturbs no counter at either side."""
+        for side in Side:
+            key = self.ctx.new_branch()
+            peer, data = ask_whether_alive(call, side, lambda p, k=key: self.ctx.via_line(p, k))  # type: ignore[misc]
+            self.ctx.layer.request(key, b"OPTIONS", data, peer, Probe(self, call, side), now)
+
+    def on_probed(self, call: Call, alive: bool, now: float) -> None:
+        if call.state is not CallState.UP:
+            return
+        if alive:
+            call.alive_ms = self.ctx.now_ms
+            self._store_alive(call)
+        else:
+            self.ctx.note(f"call {printable(call.call_id)}: a side is gone, ended at its last proof of life")
+            self.cut(call, EndCause.LOST, call.alive_ms, now)

@@ -1,0 +1,187 @@
+"""What the parts of the SIP engine share: the wire, the timers, the transactions, the journal group. Sans-IO."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any, Final
+
+from denwa.numbering.plan import NumberingPlan
+from denwa.voip.calls.journal import Group
+from denwa.voip.sip.digest import Digest
+from denwa.voip.sip.message import CALL_ID, USER_AGENT, Message
+from denwa.voip.sip.peer import Peer
+from denwa.voip.sip.response import make_response, reason_header
+from denwa.voip.sip.timers import TimerQueues
+from denwa.voip.sip.transactions import ServerTransaction, TransactionLayer
+from denwa.voip.subscribers import Directory
+
+ALLOW: Final = b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK, REFER, NOTIFY, REGISTER"
+_EPOCH: Final = date(1970, 1, 1)
+_DAY_MS: Final = 86_400_000
+_JST_MS: Final = 9 * 3_600_000
+
+
+@dataclass(slots=True)
+class HeldGroup(Group):
+    """A journal group with what waits for it: (function, argument) pairs called after the commit."""
+
+    held: list[tuple[Callable[[Any, float], None], Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Trunk:
+    """A gateway as the engine needs it, its host resolved. `sources` are the peers incoming calls come from."""
+
+    name: str
+    peer: Peer
+    sources: frozenset[tuple[str, int]]  # port 0: any
+    incoming: bool
+    outgoing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """Times in seconds."""
+
+    host: str  # what Via and Record-Route say
+    port: int
+    domains: frozenset[bytes]  # names and addresses that mean this service
+    realm: bytes
+    trunks: tuple[Trunk, ...]
+    session_expires: int
+    ring_time: int
+    min_expires: int
+    default_expires: int
+    max_expires: int
+    max_bindings: int
+    probe_interval: int
+    calls_per_subscriber: int
+    new_calls_per_minute: int
+    max_transactions: int
+    max_calls: int
+    sha256_agents: tuple[bytes, ...]  # offered SHA-256 first
+    md5_only_agents: tuple[bytes, ...]
+
+
+class Context:
+    """One engine's shared state. `token` gives unguessable hexadecimal text."""
+
+    def __init__(
+        self,
+        settings: EngineSettings,
+        directory: Directory,
+        plan: NumberingPlan,
+        digest: Digest,
+        token: Callable[[], bytes],
+    ) -> None:
+        self.settings = settings
+        self.directory = directory
+        self.plan = plan
+        self.digest = digest
+        self.token = token
+        self.timers = TimerQueues()
+        self.layer: TransactionLayer
+        self.outbox: list[tuple[Peer, bytes]] = []
+        self.group = HeldGroup()
+        self.counters: Counter[tuple[str, str]] = Counter()
+        self.notes: list[str] = []  # log lines for a person; the driver prints them
+        self.now_ms = 0
+        self.journal_ok = True
+        self._branches = 0
+        self._branch_prefix = b"z9hG4bK" + token()[:10]
+        self._day = -1
+        self._today = _EPOCH
+        sent_by = settings.host.encode() + b":%d" % settings.port
+        self.sent_by = sent_by
+        self.via_udp = b"Via: SIP/2.0/UDP " + sent_by + b";branch="
+        self.via_tcp = b"Via: SIP/2.0/TCP " + sent_by + b";branch="
+
+    def send(self, peer: Peer, data: bytes) -> None:
+        self.outbox.append((peer, data))
+
+    def today(self) -> date:
+        """The calendar day in Asia/Tokyo (no daylight saving since 1951)."""
+        day = (self.now_ms + _JST_MS) // _DAY_MS
+        if day != self._day:
+            self._day = day
+            self._today = _EPOCH + timedelta(days=day)
+        return self._today
+
+    def new_branch(self, loop_mark: int = 0) -> bytes:
+        """A fresh branch; `loop_mark` is what loop detection compares (RFC 5393 §4.2.1)."""
+        self._branches += 1
+        return b"%b%x.%x" % (self._branch_prefix, self._branches, loop_mark & 0xFFFFFFFF)
+
+    def own_branch_mark(self, branch: bytes) -> int | None:
+        """The loop mark of a branch that this process made, else None."""
+        if not branch.startswith(self._branch_prefix):
+            return None
+        mark = branch.rpartition(b".")[2]
+        try:
+            return int(mark, 16)
+        except ValueError:
+            return None
+
+    def via_line(self, peer: Peer, branch: bytes) -> bytes:
+        return (self.via_tcp if len(peer) == 3 else self.via_udp) + branch + b";rport"
+
+    def respond(
+        self, transaction: ServerTransaction, status: int, now: float, extra: list[bytes] | None = None
+    ) -> None:
+        """Answer a request ourselves."""
+        request = transaction.request
+        if request is None:
+            return
+        if status > 100 and not transaction.to_tag:
+            transaction.to_tag = self.token()
+        data = make_response(request, status, transaction.to_tag, extra)
+        self.layer.respond(transaction, status, data, now)
+
+    def refuse(self, transaction: ServerTransaction, status: int, text: str, now: float, *extra: bytes) -> None:
+        """Answer with a failure that says why: Reason header, counter, log line."""
+        request = transaction.request
+        call_id = (request.value(CALL_ID) or b"?").decode("utf-8", "replace") if request else "?"
+        self.note(f"{transaction.method.decode('utf-8', 'replace')} {call_id}: {status} {text}")
+        self.counters["refused", str(status)] += 1
+        self.respond(transaction, status, now, [reason_header(status, text), *extra])
+
+    def challenge(self, transaction: ServerTransaction, *, proxy: bool, stale: bool, now: float) -> None:
+        """401 or 407 with the algorithms in the order that this client can read.
+
+        SIPp reads the first challenge only and baresip gives up at any that is not MD5, so SHA-256 stands first
+        only for clients known to do it (decision 0002).
+        """
+        lines = self.digest.challenge(self.now_ms, stale=stale, proxy=proxy)
+        if len(lines) > 1:
+            agent = (transaction.request.value(USER_AGENT) if transaction.request else None) or b""
+            if not agent.startswith(self.settings.sha256_agents):
+                md5_only = agent.startswith(self.settings.md5_only_agents)
+                lines = [line for line in reversed(lines) if not md5_only or b"algorithm=MD5" in line]
+        self.respond(transaction, 407 if proxy else 401, now, lines)
+
+    def note(self, text: str) -> None:
+        if len(self.notes) < 1000:
+            self.notes.append(text)
+
+    def hold(self, function: Callable[[Any, float], None], argument: Any) -> None:
+        """Call `function(argument, now)` once the present group is on disk."""
+        self.group.held.append((function, argument))
+
+    def is_own_host(self, host: bytes) -> bool:
+        return host.lower() in self.settings.domains
+
+    def trunk_of(self, peer: Peer) -> Trunk | None:
+        for trunk in self.settings.trunks:
+            if trunk.incoming and ((peer[0], peer[1]) in trunk.sources or (peer[0], 0) in trunk.sources):
+                return trunk
+        return None
+
+
+def printable(value: bytes) -> str:
+    return value.decode("utf-8", "replace")
+
+
+__all__ = ["ALLOW", "Context", "EngineSettings", "HeldGroup", "Message", "Trunk", "printable"]

@@ -1,0 +1,246 @@
+"""The SIP engine: datagrams and the time in; datagrams, a journal group and log lines out. Sans-IO.
+
+The driver calls `receive` for each message and `advance` when `next_due` comes, then takes `outbox`, `ctx.group` and
+`ctx.notes`; when a group is on disk it calls `committed`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from denwa.numbering.plan import NumberingPlan
+from denwa.voip.calls.call import Call, CallTable
+from denwa.voip.calls.dialogs import Dialogs, Relay
+from denwa.voip.calls.journal import BindingEntry, CallEntry
+from denwa.voip.context import ALLOW, Context, EngineSettings, HeldGroup
+from denwa.voip.proxy.admission import Admission
+from denwa.voip.proxy.forward import pop_via
+from denwa.voip.proxy.invite import InviteChain
+from denwa.voip.proxy.ports import VoicemailPlaces
+from denwa.voip.proxy.setup import CallSetup
+from denwa.voip.registrar.handler import Registrar
+from denwa.voip.sip.checks import request_fault, response_fault
+from denwa.voip.sip.digest import Digest
+from denwa.voip.sip.fields import FieldFault, Via, cseq_of, tag_of, top_via
+from denwa.voip.sip.message import CALL_ID, CSEQ, FROM, TO, VIA, Message, MessageFault, parse_message
+from denwa.voip.sip.peer import Peer
+from denwa.voip.sip.response import make_response, reason_header
+from denwa.voip.sip.transactions import ClientTransaction, ServerTransaction, Transaction, TransactionLayer
+from denwa.voip.subscribers import Directory
+
+_SWEEP_EVERY = 30.0
+
+
+class SipEngine:
+    def __init__(
+        self,
+        settings: EngineSettings,
+        directory: Directory,
+        plan: NumberingPlan,
+        digest: Digest,
+        token: Callable[[], bytes],
+        voicemail: VoicemailPlaces | None = None,
+    ) -> None:
+        ctx = self.ctx = Context(settings, directory, plan, digest, token)
+        ctx.layer = TransactionLayer(ctx.send, self, ctx.timers, settings.max_transactions)
+        self.calls = CallTable(settings.max_calls)
+        self.registrar = Registrar(ctx)
+        self.admission = Admission(ctx)
+        self.dialogs = Dialogs(ctx, self.calls, self._call_over)
+        setup = CallSetup(ctx, self.admission, self.dialogs, voicemail)
+        self._setup = setup
+        self._invites = InviteChain(ctx, self.calls, self.admission, self.registrar, setup)
+        self._peer: Peer = ("", 0)
+        self._swept = 0.0
+
+    # -- in -------------------------------------------------------------------------------------------------------
+
+    def restore(self, bindings: Iterable[BindingEntry], calls: Iterable[CallEntry], now: float, now_ms: int) -> None:
+        """Take up what the journal kept."""
+        self.ctx.now_ms = now_ms
+        self.registrar.restore(bindings)
+        self.dialogs.restore(calls, now)
+
+    def receive(self, data: bytes, peer: Peer, now: float, now_ms: int) -> None:
+        """One datagram, or one message of a stream."""
+        ctx = self.ctx
+        ctx.now_ms = now_ms
+        if len(data) < 12 and not data.strip(b"\r\n\0 "):
+            return  # keep-alive (RFC 5626 §4.4.1)
+        try:
+            message = parse_message(data, stream=len(peer) == 3)
+        except MessageFault as fault:
+            self._drop(str(fault))
+            broken = fault.message
+            if broken is not None and broken.method and broken.method != b"ACK":
+                self._refuse_stateless(broken, 400, str(fault), peer)
+            return
+        if message.status:
+            self._response(message, now)
+        else:
+            self._request(message, peer, now)
+
+    def advance(self, now: float, now_ms: int) -> None:
+        """Let all timers fire whose time has come."""
+        self.ctx.now_ms = now_ms
+        layer = self.ctx.layer
+        for owner, kind, due in self.ctx.timers.due(now):
+            if isinstance(owner, (ServerTransaction, ClientTransaction)):
+                layer.fire(owner, kind, due, now)
+            else:
+                owner.fire(kind, due, now)
+        if now - self._swept >= _SWEEP_EVERY:
+            self._swept = now
+            self.registrar.sweep()
+
+    def next_due(self) -> float | None:
+        return self.ctx.timers.next_due()
+
+    def committed(self, groups: Iterable[HeldGroup], now: float, now_ms: int) -> None:
+        """These groups are on disk: send what waited for them."""
+        self.ctx.now_ms = now_ms
+        for group in groups:
+            for function, argument in group.held:
+                function(argument, now)
+
+    def take_group(self) -> HeldGroup | None:
+        """What must be committed now, with what waits for it; None when there is nothing."""
+        group = self.ctx.group
+        if not group and not group.held:
+            return None
+        self.ctx.group = HeldGroup()
+        return group
+
+    # -- requests -------------------------------------------------------------------------------------------------
+
+    def _request(self, request: Message, peer: Peer, now: float) -> None:
+        ctx = self.ctx
+        fault = request_fault(request)
+        if fault is not None:
+            self._drop(fault[1])
+            if request.method != b"ACK":
+                self._refuse_stateless(request, fault[0], fault[1], peer)
+            return
+        try:
+            via = top_via(request.value(VIA) or b"")
+        except FieldFault as unreadable:
+            self._drop(str(unreadable))
+            return
+        answer_to = _mark_source(request, via, peer)
+        self._peer = peer
+        if not ctx.layer.receive_request(request, via, answer_to, now):
+            ctx.counters["dropped", "transactions full"] += 1
+            self._refuse_stateless(request, 503, "too many transactions", answer_to, b"Retry-After: 5")
+
+    def on_request(self, transaction: ServerTransaction, request: Message, now: float) -> None:
+        """A new request (TransactionUser)."""
+        method = request.method
+        peer = self._peer
+        if method == b"CANCEL":
+            self._cancel(transaction, request, now)
+        elif tag_of(request.value(TO) or b""):
+            self.dialogs.request(transaction, request, peer, now)
+        elif method == b"INVITE":
+            self._invites.invite(transaction, request, peer, now)
+        elif method == b"REGISTER":
+            self.registrar.register(transaction, request, peer, now)
+        elif method == b"OPTIONS":
+            self.ctx.respond(transaction, 200, now, [ALLOW, b"Accept: application/sdp", b"Supported: timer, path"])
+        elif method in (b"BYE", b"UPDATE", b"PRACK", b"INFO"):
+            self.ctx.refuse(transaction, 481, "no such call", now)
+        else:
+            self.ctx.refuse(transaction, 405, "this service does not do that", now, ALLOW)  # N8: MESSAGE too
+
+    def _cancel(self, transaction: ServerTransaction, request: Message, now: float) -> None:
+        via = top_via(request.value(VIA) or b"")
+        target = self.ctx.layer.find_server(request, via, b"INVITE")
+        if target is None:
+            self.ctx.refuse(transaction, 481, "nothing to cancel", now)
+            return
+        self.ctx.respond(transaction, 200, now)
+        user: Any = target.user
+        if isinstance(user, Call):
+            self._setup.cancel(user, now)
+        elif isinstance(user, Relay):
+            self.dialogs.cancel_relay(user, now)
+
+    def on_ack(self, request: Message, peer: Peer, now: float) -> None:
+        """An ACK to a 2xx (TransactionUser)."""
+        if tag_of(request.value(TO) or b""):
+            self.dialogs.ack(request, self._peer, now)
+
+    # -- responses ------------------------------------------------------------------------------------------------
+
+    def _response(self, response: Message, now: float) -> None:
+        fault = response_fault(response)
+        if fault is not None:
+            self._drop(fault)
+            return
+        ctx = self.ctx
+        try:
+            via = top_via(response.value(VIA) or b"")
+        except FieldFault as unreadable:
+            self._drop(str(unreadable))
+            return
+        _, method = cseq_of(response.value(CSEQ) or b"")
+        if ctx.layer.receive_response(response, via.branch, method, now):
+            return
+        if not (method == b"INVITE" and 200 <= response.status < 300 and via.sent_by == ctx.sent_by):
+            ctx.counters["dropped", "response without transaction"] += 1
+            return
+        self._answer_again(response)
+
+    def _answer_again(self, response: Message) -> None:
+        """A 2xx whose transaction is gone (we were restarted): it goes on only if the call has its record."""
+        call = self.calls.find(response.value(CALL_ID) or b"", tag_of(response.value(FROM) or b""))
+        if call is None or not call.answered_ms or call.callee.tag != tag_of(response.value(TO) or b""):
+            self.ctx.counters["dropped", "answer without call"] += 1
+            return
+        pop_via(response)
+        if call.caller_true != call.caller_shown:
+            response.replace(FROM, b"From: " + call.caller_true)
+        self.ctx.send(call.caller.peer, response.encode())
+
+    def on_response(self, transaction: ClientTransaction, response: Message, now: float) -> None:
+        """A response to a request of ours (TransactionUser)."""
+        transaction.user.on_response(transaction, response, now)
+
+    def on_timeout(self, transaction: Transaction, now: float) -> None:
+        """A client heard nothing (TransactionUser); a failure never acknowledged (timer H) needs nothing."""
+        if isinstance(transaction, ClientTransaction):
+            self.ctx.counters["timeouts", transaction.method.decode("ascii", "replace")] += 1
+            transaction.user.on_timeout(now)
+
+    # -- the rest -------------------------------------------------------------------------------------------------
+
+    def _call_over(self, call: Call) -> None:
+        self.admission.finish(call.subscriber)
+
+    def _drop(self, reason: str) -> None:
+        self.ctx.counters["dropped", reason.partition(":")[0]] += 1
+
+    def _refuse_stateless(self, request: Message, status: int, text: str, peer: Peer, *extra: bytes) -> None:
+        if not all(kind in request.at for kind in (VIA, FROM, TO, CALL_ID, CSEQ)):
+            return
+        lines = [reason_header(status, text), *extra]
+        self.ctx.send(peer, make_response(request, status, self.ctx.token(), lines))
+
+
+def _mark_source(request: Message, via: Via, peer: Peer) -> Peer:
+    """Write `received` and `rport` into the top Via; where the answer goes (RFC 3261 §18.2, RFC 3581 §4)."""
+    host, port = peer[0], peer[1]
+    i = request.at[VIA]
+    line = request.lines[i]
+    sent_host, _, sent_port = via.sent_by.partition(b":") if via.sent_by[:1] != b"[" else via.sent_by.rpartition(b":")
+    if via.rport:
+        mark = b";received=%b;rport=%d" % (host.encode(), port)
+        request.lines[i] = line.replace(b";rport", mark, 1)
+        return peer
+    if sent_host != host.encode():
+        end = line.find(b",")
+        mark = b";received=" + host.encode()
+        request.lines[i] = line + mark if end < 0 else line[:end] + mark + line[end:]
+    if len(peer) == 3:
+        return peer
+    return (host, int(sent_port)) if sent_port.isdigit() and 0 < int(sent_port) < 65536 else (host, 5060)

@@ -1,0 +1,177 @@
+"""Who is calling, and may they (C1, C2, C6, N3-N6, B1, B2): the steps an INVITE walks before it is routed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+from denwa.numbering.number import PhoneNumber
+from denwa.numbering.reading import NumberClass, Reading, Refusal
+from denwa.voip.context import Context, Trunk
+from denwa.voip.proxy.identity import CallerIdentity, incoming_identity
+from denwa.voip.registrar.authentication import authenticate
+from denwa.voip.sip.message import Message
+from denwa.voip.sip.peer import Peer
+from denwa.voip.sip.transactions import ServerTransaction
+from denwa.voip.sip.uri import SipUri, UriFault, parse_uri
+from denwa.voip.subscribers import Subscriber
+
+NOBODY: Final = CallerIdentity("", "")
+
+
+@dataclass(slots=True)
+class Admitted:
+    """A call that may go on. Exactly one of `caller` and `trunk` is set; `callee` only for an own number."""
+
+    caller: Subscriber | None
+    trunk: Trunk | None
+    identity: CallerIdentity
+    hide: bool
+    number: PhoneNumber
+    number_class: NumberClass
+    callee: Subscriber | None
+
+
+@dataclass(slots=True)
+class Denied:
+    """A call that may not; `cause` for the record (an EndCause), `callee` and `number_class` as far as known."""
+
+    status: int
+    text: str
+    cause: str
+    caller: Subscriber | None = None
+    trunk: Trunk | None = None
+    identity: CallerIdentity = NOBODY
+    callee: str = ""
+    number_class: str = ""
+    subscriber: str = ""
+
+
+class Admission:
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self.busy: Counter[str] = Counter()  # calls now, by subscriber number (C6)
+        self._minute = -1
+        self._started: Counter[str] = Counter()  # calls begun in this minute
+
+    def check(
+        self, transaction: ServerTransaction, request: Message, peer: Peer, now: float
+    ) -> Admitted | Denied | None:
+        """None: challenged, nothing more to do."""
+        ctx = self._ctx
+        trunk = ctx.trunk_of(peer)
+        if trunk is not None:
+            return self._called_by_trunk(trunk, request)
+        caller = authenticate(ctx, transaction, request, proxy=True, now=now)
+        if caller is None:
+            return None
+        return self._called_by_subscriber(caller, request)
+
+    def _called_by_trunk(self, trunk: Trunk, request: Message) -> Admitted | Denied:
+        identity = incoming_identity(request)
+        reading = self._read(request)
+        if isinstance(reading, Denied):
+            reading.trunk, reading.identity = trunk, identity
+            return reading
+        number = reading.number
+        callee = self._ctx.directory.by_number.get(number.e164)
+        denied = Denied(404, "", "failed", None, trunk, identity, number.e164, reading.number_class)
+        if reading.number_class is not NumberClass.ON_NET:
+            denied.status, denied.text = 403, "calls from the telephone network end at own numbers only"
+            return denied
+        if callee is None:
+            denied.text = "the number is not in use"
+            return denied
+        denied.subscriber = callee.number
+        return self._refused_by_callee(callee, identity, denied) or Admitted(
+            None, trunk, identity, bool(identity.hidden), number, reading.number_class, callee
+        )
+
+    def _called_by_subscriber(self, caller: Subscriber, request: Message) -> Admitted | Denied:
+        identity = CallerIdentity(caller.number, "")
+        reading = self._read(request)
+        if isinstance(reading, Denied):
+            reading.caller, reading.identity, reading.subscriber = caller, identity, caller.number
+            return reading
+        hide = reading.caller_id == "hide"
+        if hide:
+            identity = CallerIdentity(caller.number, "anonymous")
+        number, number_class = reading.number, reading.number_class
+        denied = Denied(403, "", "refused", caller, None, identity, number.e164, number_class, caller.number)
+        if not caller.active:
+            denied.text = "this subscriber may not call out at present"
+        elif number_class is NumberClass.INTERNATIONAL and not caller.international:
+            denied.text = "international calls are switched off"
+        else:
+            denied.text = self._limit(caller)
+        if denied.text:
+            return denied
+        callee = None
+        if number_class is NumberClass.ON_NET:
+            callee = self._ctx.directory.by_number.get(number.e164)
+            if callee is None:
+                denied.status, denied.text, denied.cause = 404, "the number is not in use", "failed"
+                return denied
+            refused = self._refused_by_callee(callee, identity, denied)
+            if refused:
+                return refused
+        return Admitted(caller, None, identity, hide, number, number_class, callee)
+
+    def _read(self, request: Message) -> Reading | Denied:
+        try:
+            uri = parse_uri(request.uri)
+        except UriFault as fault:
+            return Denied(400, f"Request-URI: {fault}", "failed")
+        if isinstance(uri, SipUri):
+            if not self._ctx.is_own_host(uri.host):
+                return Denied(404, "this domain is not served here", "failed")
+            dialled = uri.user_name.decode("utf-8", "replace")
+        else:
+            dialled = uri.number.decode("utf-8", "replace")
+        reading = self._ctx.plan.read(dialled, self._ctx.today())
+        if isinstance(reading, Refusal):
+            if reading.alarm:
+                self._ctx.counters["number_plan_alarms", reading.reason] += 1
+                self._ctx.note(f"ALARM: dialled number in a block the plan does not know: {_masked(dialled)}")
+            cause = "refused" if reading.sip_status == 403 else "failed"
+            return Denied(reading.sip_status, reading.text, cause, callee=dialled[:40])
+        return reading
+
+    def _refused_by_callee(self, callee: Subscriber, identity: CallerIdentity, denied: Denied) -> Denied | None:
+        """B1, B2: a hidden number is never compared with the list (B3); only `anonymous` counts as hidden (B4)."""
+        if identity.hidden:
+            rejected = callee.reject_anonymous and identity.hidden == "anonymous"
+        else:
+            rejected = identity.number in callee.blocked
+        if not rejected:
+            return None
+        denied.status, denied.text, denied.cause = 603, "the called party does not take this call", "rejected"
+        return denied
+
+    def _limit(self, caller: Subscriber) -> str:
+        settings = self._ctx.settings
+        minute = self._ctx.now_ms // 60_000
+        if minute != self._minute:
+            self._minute = minute
+            self._started.clear()
+        self._started[caller.number] += 1
+        if self.busy[caller.number] >= settings.calls_per_subscriber:
+            return "too many calls at once"
+        if self._started[caller.number] > settings.new_calls_per_minute:
+            return "too many calls in a minute"
+        return ""
+
+    def begin(self, number: str) -> None:
+        self.busy[number] += 1
+
+    def finish(self, number: str) -> None:
+        if self.busy[number] <= 1:
+            del self.busy[number]
+        else:
+            self.busy[number] -= 1
+
+
+def _masked(dialled: str) -> str:
+    """Numbers in logs are masked (K5): the block shows, the subscriber does not."""
+    return dialled[:6] + "…"

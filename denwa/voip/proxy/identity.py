@@ -1,0 +1,83 @@
+"""Whose number a call shows (N7): the subscriber's own, or nothing; never what the phone wrote."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from denwa.numbering.number import PhoneNumber
+from denwa.numbering.spelling import NumberFault
+from denwa.voip.sip.fields import FieldFault, address_uri, display_name, has_option, split_list
+from denwa.voip.sip.message import (
+    FROM,
+    P_ASSERTED_IDENTITY,
+    P_PREFERRED_IDENTITY,
+    PRIVACY,
+    PROXY_AUTHORIZATION,
+    Message,
+)
+from denwa.voip.sip.uri import SipUri, UriFault, parse_uri
+
+ANONYMOUS: Final = b'"Anonymous" <sip:anonymous@anonymous.invalid>'  # RFC 3323 §4.1.1.3
+# Display names by which Japanese networks say why a number is missing (B4).
+HIDDEN_REASONS: Final = {
+    b"anonymous": "anonymous",
+    b"coin line/payphone": "payphone",
+    b"interaction with other service": "interaction",
+    b"unavailable": "unavailable",
+}
+
+
+class CallerIdentity(NamedTuple):
+    """`number`: E.164, "" when hidden or unknown; `hidden`: "" or why it is missing (a value of HIDDEN_REASONS)."""
+
+    number: str
+    hidden: str
+
+
+def subscriber_from(number: PhoneNumber, domain: bytes, tag: bytes, *, hide: bool) -> bytes:
+    """The From value that a callee sees for a call of a subscriber."""
+    if hide:
+        return ANONYMOUS + b";tag=" + tag
+    national = number.national().encode()
+    return b'"%b" <sip:%b@%b>;tag=%b' % (national, national, domain, tag)
+
+
+def strip_claims(request: Message) -> None:
+    """Take off what a phone may not assert, and our credentials."""
+    for kind in (P_ASSERTED_IDENTITY, P_PREFERRED_IDENTITY, PROXY_AUTHORIZATION):
+        if kind in request.at:
+            request.remove(kind)
+
+
+def assert_identity(request: Message, number: PhoneNumber, domain: bytes) -> None:
+    """P-Asserted-Identity for a trusted gateway (RFC 3325 §9.1)."""
+    request.lines.append(b"P-Asserted-Identity: <sip:%b@%b;user=phone>" % (number.e164.encode(), domain))
+
+
+def ask_privacy(request: Message) -> None:
+    request.remove(PRIVACY)
+    request.lines.append(b"Privacy: id")
+
+
+def incoming_identity(request: Message) -> CallerIdentity:
+    """Who calls from the telephone network: P-Asserted-Identity, else From; hidden when either says so."""
+    sender = request.value(FROM) or b""
+    reason = HIDDEN_REASONS.get(display_name(sender).lower(), "")
+    asked = [p for value in request.values(PRIVACY) for p in value.split(b";")]
+    if has_option(asked, b"id") or has_option(asked, b"user"):
+        reason = reason or "anonymous"
+    asserted = [a for value in request.values(P_ASSERTED_IDENTITY) for a in split_list(value)]
+    for value in (*asserted, sender):
+        number = _number_of(value)
+        if number:
+            return CallerIdentity("" if reason else number, reason)
+    return CallerIdentity("", reason or "unavailable")
+
+
+def _number_of(value: bytes) -> str:
+    try:
+        uri = parse_uri(address_uri(value))
+        text = uri.user_name if isinstance(uri, SipUri) else uri.number
+        return PhoneNumber.parse(text.decode("utf-8")).e164
+    except (FieldFault, UriFault, NumberFault, UnicodeDecodeError):
+        return ""

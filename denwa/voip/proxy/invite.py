@@ -1,0 +1,188 @@
+"""An INVITE without a To tag: the chain it walks, from the first check to its first target."""
+
+from __future__ import annotations
+
+from denwa.numbering.number import PhoneNumber
+from denwa.numbering.reading import NumberClass
+from denwa.voip.calls.call import Call, CallTable, Leg
+from denwa.voip.calls.session import LEAST, IntervalTooSmall, ask_for_timer
+from denwa.voip.context import Context
+from denwa.voip.proxy.admission import Admission, Admitted, Denied
+from denwa.voip.proxy.forward import count_hop, foreign_routes, is_loop, loop_mark, strip_own_routes
+from denwa.voip.proxy.identity import ask_privacy, assert_identity, strip_claims, subscriber_from
+from denwa.voip.proxy.setup import GATEWAY_RING, CallSetup, Setup, Target, TargetKind
+from denwa.voip.registrar.handler import Registrar
+from denwa.voip.sip.checks import unsupported_extensions
+from denwa.voip.sip.fields import FieldFault, address_uri, cseq_of, tag_of
+from denwa.voip.sip.message import CALL_ID, CONTACT, CSEQ, FROM, Message
+from denwa.voip.sip.peer import Peer
+from denwa.voip.sip.transactions import ServerTransaction
+
+UNDERSTOOD = frozenset((b"timer", b"100rel", b"path", b"replaces", b"norefersub"))
+
+
+class InviteChain:
+    def __init__(
+        self, ctx: Context, calls: CallTable, admission: Admission, registrar: Registrar, setup: CallSetup
+    ) -> None:
+        self._ctx = ctx
+        self._calls = calls
+        self._admission = admission
+        self._registrar = registrar
+        self._setup = setup
+
+    def invite(self, server: ServerTransaction, request: Message, peer: Peer, now: float) -> None:
+        """Walk the chain; every way out of it answers the caller."""
+        if self._unacceptable(server, request, now):
+            return
+        verdict = self._admission.check(server, request, peer, now)
+        if verdict is None:
+            return
+        call = self._call(request, peer)
+        if isinstance(verdict, Denied):
+            self._deny(server, call, verdict, now)
+            return
+        self._fill(call, verdict)
+        ctx = self._ctx
+        if carries_fax(request):
+            self._deny(server, call, _denied(verdict, 488, "no fax (T.38, image media) here"), now)  # N8
+            return
+        try:
+            asked = ask_for_timer(request, ctx.settings.session_expires)
+        except IntervalTooSmall:
+            ctx.refuse(server, 422, "session interval too small", now, b"Min-SE: %d" % LEAST)
+            return
+        except FieldFault as fault:
+            ctx.refuse(server, 400, str(fault), now)
+            return
+        ctx.respond(server, 100, now)
+        self._calls.add(call)
+        server.user = call
+        self._prepare(call, request, verdict)
+        setup = call.setup = Setup(server, request, asked)
+        self._choose_targets(setup, verdict)
+        self._setup.start(call, now)
+
+    def _unacceptable(self, server: ServerTransaction, request: Message, now: float) -> bool:
+        ctx = self._ctx
+        if not ctx.journal_ok:
+            ctx.refuse(server, 503, "calls cannot be recorded at present", now, b"Retry-After: 5")
+        elif self._calls.full():
+            ctx.refuse(server, 503, "too many calls", now, b"Retry-After: 5")
+        elif unknown := unsupported_extensions(request, UNDERSTOOD):
+            ctx.refuse(server, 420, "extension not known", now, b"Unsupported: " + b", ".join(unknown))
+        elif is_loop(ctx, request, loop_mark(request, request.uri)):
+            ctx.refuse(server, 482, "the request has been here before", now)
+        elif self._merged(request):
+            ctx.refuse(server, 482, "this call is already being set up", now)
+        elif not count_hop(request):
+            ctx.refuse(server, 483, "Max-Forwards used up", now)
+        else:
+            strip_own_routes(ctx, request)
+            return False
+        return True
+
+    def _merged(self, request: Message) -> bool:
+        """The same INVITE on another way (RFC 3261 §8.2.2.2)."""
+        call = self._calls.find(request.value(CALL_ID) or b"", tag_of(request.value(FROM) or b""))
+        return call is not None and call.caller.cseq >= cseq_of(request.value(CSEQ) or b"")[0]
+
+    def _call(self, request: Message, peer: Peer) -> Call:
+        ctx = self._ctx
+        sender = request.value(FROM) or b""
+        try:
+            contact = address_uri(request.value(CONTACT) or b"")
+        except FieldFault:
+            contact = b""
+        leg = Leg(
+            peer,
+            tag_of(sender),
+            contact,
+            cseq_of(request.value(CSEQ) or b"")[0],
+            foreign_routes(ctx, request, above_ours=False),
+        )
+        call = Call(request.value(CALL_ID) or b"", self._calls.new_id(ctx.now_ms), ctx.now_ms, leg)
+        call.caller_true = call.caller_shown = sender
+        return call
+
+    def _fill(self, call: Call, verdict: Admitted) -> None:
+        call.number_from = verdict.identity.number
+        call.number_to = verdict.number.e164
+        call.number_class = verdict.number_class.value
+        if verdict.caller is not None:
+            call.subscriber = verdict.caller.number
+        elif verdict.callee is not None:
+            call.leg = call.direction = "incoming"
+            call.subscriber = verdict.callee.number
+
+    def _deny(self, server: ServerTransaction, call: Call, denied: Denied, now: float) -> None:
+        """Refuse with code and Reason, and keep a record for the subscriber it concerns."""
+        ctx = self._ctx
+        if denied.trunk is not None:
+            call.leg = call.direction = "incoming"
+        call.subscriber = denied.subscriber
+        call.number_from = denied.identity.number
+        call.number_to = denied.callee
+        call.number_class = denied.number_class
+        ctx.group.calls.append(call.entry(ctx.now_ms, denied.cause, denied.status))
+        ctx.counters["calls", denied.cause] += 1
+        ctx.refuse(server, denied.status, denied.text, now)
+
+    def _prepare(self, call: Call, request: Message, verdict: Admitted) -> None:
+        """Make the INVITE what the called side may see (N7)."""
+        caller = verdict.caller
+        if caller is None:
+            return
+        domain = self._ctx.settings.realm
+        number = PhoneNumber(caller.number)
+        strip_claims(request)
+        call.caller_shown = subscriber_from(number, domain, call.caller.tag, hide=verdict.hide)
+        request.replace(FROM, b"From: " + call.caller_shown)
+        if verdict.hide:
+            ask_privacy(request)
+        if verdict.number_class is not NumberClass.ON_NET:
+            assert_identity(request, number, domain)
+
+    def _choose_targets(self, setup: Setup, verdict: Admitted) -> None:
+        callee = verdict.callee
+        if callee is None:
+            self._to_gateway(setup, verdict.number)
+            return
+        setup.hidden = verdict.identity.hidden
+        ringing = self._registrar.ringing(callee.account)
+        if ringing is not None:
+            binding, peer = ringing
+            ring_time = float(callee.ring_time or self._ctx.settings.ring_time)
+            setup.targets.append(Target(TargetKind.PHONE, binding.contact.encode(), peer, ring_time))
+        if callee.voicemail:
+            setup.mailbox = callee
+            setup.targets.append(Target(TargetKind.VOICEMAIL, b"", ("", 0), 0.0))
+
+    def _to_gateway(self, setup: Setup, number: PhoneNumber) -> None:
+        trunk = next((trunk for trunk in self._ctx.settings.trunks if trunk.outgoing), None)
+        if trunk is None:
+            setup.failure = (503, None, "no gateway to the telephone network")
+            return
+        host = trunk.peer[0].encode() + b":%d" % trunk.peer[1]
+        uri = b"sip:%b@%b;user=phone" % (number.e164.encode(), host)
+        setup.targets.append(Target(TargetKind.GATEWAY, uri, trunk.peer, GATEWAY_RING))
+
+
+def _denied(verdict: Admitted, status: int, text: str) -> Denied:
+    subscriber = verdict.caller.number if verdict.caller else verdict.callee.number if verdict.callee else ""
+    return Denied(
+        status,
+        text,
+        "failed",
+        verdict.caller,
+        verdict.trunk,
+        verdict.identity,
+        verdict.number.e164,
+        verdict.number_class.value,
+        subscriber,
+    )
+
+
+def carries_fax(request: Message) -> bool:
+    """An SDP offer of image media (T.38) only or besides (N8)."""
+    return b"m=image" in request.body and (b"\nm=image" in request.body or request.body.startswith(b"m=image"))

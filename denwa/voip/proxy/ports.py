@@ -1,0 +1,44 @@
+"""What the proxy needs of the voicemail: a place to send a call to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from denwa.voip.sip.peer import Peer
+
+
+class PlaceRequest(NamedTuple):
+    """`mailbox`, `caller`: E.164 (caller "" when hidden or unknown); `hidden`: why (B4); `cause`: 480, 486 or 408."""
+
+    mailbox: str
+    account: str
+    caller: str
+    hidden: str
+    call_id: str
+    cause: int
+
+
+class Place(NamedTuple):
+    """Where to send the INVITE; `lease` names the place when it is given back unused."""
+
+    uri: bytes
+    peer: Peer
+    lease: str
+
+
+class NoPlace(NamedTuple):
+    """Why there is none; the caller gets `status`."""
+
+    status: int
+    reason: str
+
+
+class VoicemailPlaces(Protocol):
+    def request(self, wish: PlaceRequest, deliver: Callable[[Place | NoPlace, float], None]) -> None:
+        """Ask for a place; `deliver(answer, now)` is called later in the engine's thread."""
+        ...
+
+    def release(self, lease: str) -> None:
+        """The INVITE was never sent or never answered."""
+        ...

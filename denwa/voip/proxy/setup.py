@@ -1,0 +1,392 @@
+"""Setting a call up: the request as it goes on, its targets one after the other, and how that ends.
+
+phone -> (ring time, busy, not registered) -> voicemail; or a gateway. CANCEL, 2xx crossing CANCEL, and a 2xx that
+comes after its branch was given up are all decided here.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from denwa.voip.calls.call import Call, CallState, EndCause, Leg
+from denwa.voip.calls.session import agree_timer
+from denwa.voip.context import Context
+from denwa.voip.proxy.forward import foreign_routes, loop_mark, pop_via, record_route
+from denwa.voip.proxy.ports import NoPlace, Place, PlaceRequest, VoicemailPlaces
+from denwa.voip.sip.checks import asks_for
+from denwa.voip.sip.fields import FieldFault, address_uri, tag_of
+from denwa.voip.sip.message import CONTACT, FROM, SUPPORTED, TO, Message
+from denwa.voip.sip.peer import Peer
+from denwa.voip.sip.response import make_cancel, make_response, reason_header
+from denwa.voip.sip.transactions import IGNORE, ClientTransaction, ServerTransaction
+from denwa.voip.subscribers import Subscriber
+
+if TYPE_CHECKING:
+    from denwa.voip.calls.dialogs import Dialogs
+    from denwa.voip.proxy.admission import Admission
+
+# Failures of a phone that mean "does not answer" (F1, V1): the next target takes the call.
+NO_ANSWER: Final = frozenset((404, 408, 410, 480, 487, 500, 502, 503, 504))
+BUSY: Final = frozenset((486, 600, 603))
+RING, GUARD = 20, 21  # timer kinds
+CANCEL_GUARD: Final = 5.0  # seconds to wait for the 487 after a CANCEL
+ANSWER_GUARD: Final = 6.0  # seconds a voicemail worker may take to answer
+GATEWAY_RING: Final = 180.0  # timer C (RFC 3261 §16.6 step 11)
+
+
+class TargetKind(Enum):
+    PHONE = "phone"
+    GATEWAY = "gateway"
+    VOICEMAIL = "voicemail"
+
+
+class Target(NamedTuple):
+    """`ring_time` in seconds; `peer` and `uri` of a voicemail are only known when a place is given."""
+
+    kind: TargetKind
+    uri: bytes
+    peer: Peer
+    ring_time: float
+
+
+class Setup:
+    """What a call in set-up still has to do. `prepared` is the INVITE as it goes on, but for Via and Request-URI."""
+
+    __slots__ = (
+        "asked_interval",
+        "branch",
+        "cancelled",
+        "cause",
+        "failure",
+        "hidden",
+        "mailbox",
+        "prepared",
+        "server",
+        "targets",
+        "timer_supported",
+        "tried",
+        "waiting_place",
+    )
+
+    def __init__(self, server: ServerTransaction, prepared: Message, asked_interval: int) -> None:
+        self.server = server
+        self.prepared = prepared
+        self.asked_interval = asked_interval
+        self.timer_supported = asks_for(prepared, SUPPORTED, b"timer")
+        self.targets: deque[Target] = deque()
+        self.mailbox: Subscriber | None = None
+        self.hidden = ""
+        self.branch: Branch | None = None
+        self.tried: list[Branch] = []
+        self.cause = 480  # why the voicemail gets the call
+        self.failure: tuple[int, bytes | None, str] = (480, None, "not registered")
+        self.cancelled = False
+        self.waiting_place = False
+
+
+class Branch:
+    """The INVITE sent to one target (the user of its client transaction)."""
+
+    __slots__ = (
+        "call",
+        "cancel_sent",
+        "cancel_wanted",
+        "client",
+        "due",
+        "given_up",
+        "kind",
+        "lease",
+        "owner",
+        "provisional",
+        "timed_out",
+    )
+
+    def __init__(self, owner: CallSetup, call: Call, kind: TargetKind, lease: str) -> None:
+        self.owner = owner
+        self.call = call
+        self.kind = kind
+        self.lease = lease
+        self.client: ClientTransaction | None = None
+        self.provisional = False
+        self.cancel_wanted = False
+        self.cancel_sent = False
+        self.timed_out = False  # its ring time is over
+        self.given_up = False  # the call went on without it
+        self.due = 0.0
+
+    def on_response(self, client: ClientTransaction, response: Message, now: float) -> None:
+        self.owner.on_response(self, response, now)
+
+    def on_timeout(self, now: float) -> None:
+        self.owner.on_silence(self, now)
+
+    def fire(self, kind: int, due: float, now: float) -> None:
+        if due == self.due:
+            self.due = 0.0
+            self.owner.on_ring_over(self, kind, now)
+
+
+class CallSetup:
+    def __init__(self, ctx: Context, admission: Admission, dialogs: Dialogs, voicemail: VoicemailPlaces | None) -> None:
+        self._ctx = ctx
+        self._admission = admission
+        self._dialogs = dialogs
+        self._voicemail = voicemail
+
+    # -- targets --------------------------------------------------------------------------------------------------
+
+    def start(self, call: Call, now: float) -> None:
+        """Begin with the first target."""
+        self._admission.begin(call.subscriber)
+        self._next(call, now)
+
+    def _next(self, call: Call, now: float) -> None:
+        setup: Setup = call.setup
+        setup.branch = None
+        if setup.cancelled:
+            self._fail(call, 487, None, "cancelled", now)
+        elif not setup.targets:
+            status, data, text = setup.failure
+            self._fail(call, status, data, text, now)
+        else:
+            target = setup.targets.popleft()
+            if target.kind is TargetKind.VOICEMAIL:
+                self._ask_place(call, setup)
+            else:
+                self._forward(call, setup, target, "", now)
+
+    def _forward(self, call: Call, setup: Setup, target: Target, lease: str, now: float) -> None:
+        ctx = self._ctx
+        request = setup.prepared
+        request.lines[0] = b"INVITE " + target.uri + b" SIP/2.0"
+        key = ctx.new_branch(loop_mark(request, request.uri))
+        data = request.encode_under(ctx.via_line(target.peer, key), *record_route(ctx, call.caller.peer, target.peer))
+        branch = Branch(self, call, target.kind, lease)
+        setup.branch = branch
+        setup.tried.append(branch)
+        branch.due = ctx.timers.start(branch, RING, target.ring_time, now)
+        branch.client = ctx.layer.request(key, b"INVITE", data, target.peer, branch, now)
+
+    def _ask_place(self, call: Call, setup: Setup) -> None:
+        if self._voicemail is None or setup.mailbox is None:
+            self._next(call, 0.0)
+            return
+        setup.waiting_place = True
+        wish = PlaceRequest(
+            setup.mailbox.number,
+            setup.mailbox.account.decode(),
+            "" if setup.hidden else call.number_from,
+            setup.hidden,
+            call.call_id.decode("utf-8", "replace"),
+            setup.cause,
+        )
+        self._voicemail.request(wish, lambda answer, now: self._on_place(call, setup, answer, now))
+
+    def _on_place(self, call: Call, setup: Setup, answer: Place | NoPlace, now: float) -> None:
+        setup.waiting_place = False
+        if call.setup is not setup or call.state is not CallState.SETUP:
+            self._give_back(answer)
+        elif setup.cancelled:
+            self._give_back(answer)
+            self._next(call, now)
+        elif isinstance(answer, NoPlace):
+            setup.failure = (answer.status, None, answer.reason)
+            self._next(call, now)
+        else:
+            call.voicemail = True
+            target = Target(TargetKind.VOICEMAIL, answer.uri, answer.peer, ANSWER_GUARD)
+            self._forward(call, setup, target, answer.lease, now)
+
+    def _give_back(self, answer: Place | NoPlace) -> None:
+        if isinstance(answer, Place) and self._voicemail is not None:
+            self._voicemail.release(answer.lease)
+
+    # -- what targets say -----------------------------------------------------------------------------------------
+
+    def on_response(self, branch: Branch, response: Message, now: float) -> None:
+        call = branch.call
+        setup: Setup | None = call.setup
+        if branch.given_up or setup is None or (setup.branch is not branch and not self._is_answer(call, branch)):
+            self._late(branch, response, now)
+        elif response.status < 200:
+            self._on_provisional(call, setup, branch, response, now)
+        elif response.status < 300:
+            self._on_answer(call, setup, branch, response, now)
+        else:
+            self._on_failure(call, setup, branch, response, now)
+
+    def _is_answer(self, call: Call, branch: Branch) -> bool:
+        return call.state is not CallState.SETUP and not branch.given_up
+
+    def _on_provisional(self, call: Call, setup: Setup, branch: Branch, response: Message, now: float) -> None:
+        branch.provisional = True
+        if branch.cancel_wanted:
+            self._send_cancel(branch, now)
+        if response.status != 100 and call.state is CallState.SETUP:
+            if branch.kind is TargetKind.GATEWAY and not setup.cancelled:
+                branch.due = self._ctx.timers.start(branch, RING, GATEWAY_RING, now)
+            self._dialogs.relay_response(setup.server, response, call.caller_true, FROM, now)
+
+    def _on_answer(self, call: Call, setup: Setup, branch: Branch, response: Message, now: float) -> None:
+        ctx = self._ctx
+        tag = tag_of(response.value(TO) or b"")
+        if call.state is not CallState.SETUP:
+            if tag != call.callee.tag:
+                self._late(branch, response, now)
+            elif call.state is not CallState.ANSWERING:
+                self._dialogs.relay_response(setup.server, response, call.caller_true, FROM, now)
+            return
+        try:
+            contact = address_uri(response.value(CONTACT) or b"")
+        except FieldFault:
+            contact = b""
+        peer = branch.client.peer if branch.client else call.caller.peer
+        call.callee = Leg(peer, tag, contact, 0, foreign_routes(ctx, response, above_ours=True))
+        call.callee_to = response.value(TO) or b""
+        call.answered_ms = call.alive_ms = ctx.now_ms
+        call.state = CallState.ANSWERING
+        call.session_interval = agree_timer(response, setup.asked_interval, setup.timer_supported)
+        branch.due = 0.0
+        ctx.group.calls.append(call.entry(None, "", 200))
+        ctx.hold(self._release, (call, setup, response))
+
+    def _release(self, waiting: tuple[Call, Setup, Message], now: float) -> None:
+        """The answer is on disk: the caller may have it."""
+        call, setup, response = waiting
+        if call.state is CallState.ANSWERING:
+            call.state = CallState.UP
+        self._ctx.counters["calls", "answered"] += 1
+        self._dialogs.relay_response(setup.server, response, call.caller_true, FROM, now)
+        setup.server.request = None
+        if call.state is CallState.UP:
+            self._dialogs.watch(call, now)
+
+    def _on_failure(self, call: Call, setup: Setup, branch: Branch, response: Message, now: float) -> None:
+        status = response.status
+        branch.due = 0.0
+        branch.given_up = True
+        self._dismiss_lease(branch)
+        if setup.cancelled:
+            self._fail(call, 487, None, "cancelled", now)
+            return
+        if branch.timed_out:
+            setup.failure = (480, None, "no answer")
+            setup.cause = 408
+        elif branch.kind is TargetKind.PHONE and (status in NO_ANSWER or status in BUSY):
+            setup.failure = (status, self._relayed(call, response), "")
+            setup.cause = 486 if status in BUSY else 480
+        elif branch.kind is TargetKind.VOICEMAIL:
+            setup.failure = (480, None, "voicemail does not answer")
+        else:
+            setup.targets.clear()
+            setup.failure = (status, self._relayed(call, response), "")
+        self._next(call, now)
+
+    def _relayed(self, call: Call, response: Message) -> bytes:
+        pop_via(response)
+        response.replace(FROM, b"From: " + call.caller_true)
+        return response.encode()
+
+    def _late(self, branch: Branch, response: Message, now: float) -> None:
+        """Something of a branch that the call went on without: an answer is taken and ended at once."""
+        branch.provisional = True
+        if response.status < 200 and (branch.cancel_wanted or branch.given_up):
+            self._send_cancel(branch, now)
+        elif 200 <= response.status < 300:
+            self._dialogs.dismiss(branch.client, response, now)
+
+    def on_silence(self, branch: Branch, now: float) -> None:
+        """Timer B: the target never said anything."""
+        call = branch.call
+        setup: Setup | None = call.setup
+        if branch.given_up or setup is None or setup.branch is not branch or call.state is not CallState.SETUP:
+            return
+        branch.given_up = True
+        branch.due = 0.0
+        self._dismiss_lease(branch)
+        if not setup.cancelled:
+            setup.failure = (408, None, "the called side does not respond")
+            setup.cause = 408
+        self._next(call, now)
+
+    def on_ring_over(self, branch: Branch, kind: int, now: float) -> None:
+        """Ring time is over, or the 487 after a CANCEL does not come."""
+        call = branch.call
+        setup: Setup | None = call.setup
+        if setup is None or setup.branch is not branch or call.state is not CallState.SETUP:
+            return
+        if kind == RING and branch.provisional:
+            branch.timed_out = True
+            self._cancel_branch(branch, now)
+            return
+        branch.given_up = True
+        branch.cancel_wanted = True
+        self._dismiss_lease(branch)
+        if not setup.cancelled:
+            setup.failure = (480, None, "no answer")
+            setup.cause = 408
+        self._next(call, now)
+
+    # -- CANCEL ---------------------------------------------------------------------------------------------------
+
+    def cancel(self, call: Call, now: float) -> None:
+        """The caller gives up (RFC 3261 §16.10). A 2xx already seen wins."""
+        setup: Setup | None = call.setup
+        if setup is None or call.state is not CallState.SETUP or setup.cancelled:
+            return
+        setup.cancelled = True
+        if setup.branch is not None:
+            self._cancel_branch(setup.branch, now)
+        elif not setup.waiting_place:
+            self._next(call, now)
+
+    def _cancel_branch(self, branch: Branch, now: float) -> None:
+        branch.cancel_wanted = True
+        if branch.provisional:
+            self._send_cancel(branch, now)
+        branch.due = self._ctx.timers.start(branch, GUARD, CANCEL_GUARD, now)
+
+    def _send_cancel(self, branch: Branch, now: float) -> None:
+        client = branch.client
+        if client is None or branch.cancel_sent or not client.sent:
+            return
+        branch.cancel_sent = True
+        self._ctx.layer.request(client.key + b"/CANCEL", b"CANCEL", make_cancel(client.sent), client.peer, IGNORE, now)
+
+    # -- the end of a call that was not answered -------------------------------------------------------------------
+
+    def _fail(self, call: Call, status: int, data: bytes | None, text: str, now: float) -> None:
+        """Answer the caller and write the record."""
+        ctx = self._ctx
+        setup: Setup = call.setup
+        server = setup.server
+        cause = _cause_of(status, setup.cancelled)
+        if data is not None:
+            ctx.layer.respond(server, status, data, now)
+        elif server.request is not None:
+            server.to_tag = server.to_tag or ctx.token()
+            extra = [reason_header(status, text)] if text else None
+            ctx.layer.respond(server, status, make_response(server.request, status, server.to_tag, extra), now)
+        call.voicemail = False
+        ctx.group.calls.append(call.entry(ctx.now_ms, cause, status))
+        ctx.counters["calls", cause] += 1
+        call.state = CallState.ENDED
+        call.setup = None
+        self._dialogs.forget(call)
+
+    def _dismiss_lease(self, branch: Branch) -> None:
+        if branch.lease and self._voicemail is not None:
+            self._voicemail.release(branch.lease)
+            branch.lease = ""
+
+
+def _cause_of(status: int, cancelled: bool) -> str:
+    if cancelled:
+        return EndCause.CANCELLED
+    if status in (486, 600):
+        return EndCause.BUSY
+    if status == 603:
+        return EndCause.REJECTED
+    return EndCause.NO_ANSWER if status in (408, 480, 487) else EndCause.FAILED

@@ -1,0 +1,138 @@
+"""REGISTER (R1-R4): who asks, what it does to the bindings, and the 200 once that is on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from denwa.voip.calls.journal import UnbindingEntry
+from denwa.voip.context import Context
+from denwa.voip.registrar.authentication import authenticate
+from denwa.voip.registrar.bindings import (
+    Binding,
+    BindingPolicy,
+    Rejection,
+    apply_register,
+    contact_line,
+    newest,
+    read_contacts,
+)
+from denwa.voip.sip.fields import FieldFault, address_uri, cseq_of
+from denwa.voip.sip.message import CALL_ID, CONTACT, CSEQ, EXPIRES, PATH, TO, USER_AGENT, Message
+from denwa.voip.sip.peer import Peer, flow_text, peer_of_text
+from denwa.voip.sip.response import reason_header
+from denwa.voip.sip.transactions import ServerTransaction
+from denwa.voip.sip.uri import SipUri, UriFault, parse_uri
+
+
+class Registrar:
+    """The bindings of all subscribers, in memory, and behind them the journal."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        settings = ctx.settings
+        self._policy = BindingPolicy(
+            settings.default_expires, settings.min_expires, settings.max_expires, settings.max_bindings
+        )
+        self._bindings: dict[bytes, list[Binding]] = {}
+        self._flows: dict[tuple[bytes, str], Peer] = {}  # stream connections of this process
+
+    def restore(self, bindings: Iterable[Binding]) -> None:
+        for binding in bindings:
+            self._bindings.setdefault(binding.aor.encode(), []).append(binding)
+
+    def ringing(self, account: bytes) -> tuple[Binding, Peer] | None:
+        """The device that rings (R2) and where it is; None when nobody is registered (R3)."""
+        held = self._bindings.get(account)
+        binding = newest(held, self._ctx.now_ms) if held else None
+        if binding is None:
+            return None
+        return binding, self._flows.get((account, binding.contact)) or peer_of_text(binding.flow)
+
+    def count(self) -> int:
+        return sum(map(len, self._bindings.values()))
+
+    def register(self, transaction: ServerTransaction, request: Message, peer: Peer, now: float) -> None:
+        ctx = self._ctx
+        if not ctx.journal_ok:
+            ctx.refuse(transaction, 503, "registrations cannot be stored at present", now, b"Retry-After: 5")
+            return
+        subscriber = authenticate(ctx, transaction, request, proxy=False, now=now)
+        if subscriber is None:
+            return
+        account = subscriber.account
+        if not self._is_own_record(request.value(TO) or b"", account):
+            ctx.refuse(transaction, 403, "a subscriber registers its own account only", now)
+            return
+        held = self._bindings.get(account, [])
+        try:
+            contacts = read_contacts(request.values(CONTACT), request.value(EXPIRES))
+        except UriFault as fault:
+            ctx.refuse(transaction, 400, f"Contact: {fault}", now)
+            return
+        outcome = apply_register(
+            held,
+            contacts,
+            request.value(CALL_ID) or b"",
+            cseq_of(request.value(CSEQ) or b"")[0],
+            self._policy,
+            ctx.now_ms,
+            flow_text(peer),
+            request.value(USER_AGENT) or b"",
+            aor=account.decode(),
+            path=tuple(request.values(PATH)),
+        )
+        if isinstance(outcome, Rejection):
+            reason = outcome.reason.decode()
+            ctx.respond(transaction, outcome.status, now, [reason_header(outcome.status, reason), *outcome.headers])
+            return
+        self._keep(account, outcome.bindings, outcome.changed, outcome.removed, peer)
+        lines = [contact_line(binding, ctx.now_ms) for binding in outcome.bindings]
+        ctx.counters["registrations", "ok"] += 1
+        if outcome.changed or outcome.removed:
+            ctx.hold(self._confirm, (transaction, lines))
+        else:
+            ctx.respond(transaction, 200, now, lines)
+
+    def _confirm(self, waiting: tuple[ServerTransaction, list[bytes]], now: float) -> None:
+        transaction, lines = waiting
+        self._ctx.respond(transaction, 200, now, lines)
+
+    def _keep(
+        self, account: bytes, bindings: list[Binding], changed: list[Binding], removed: list[Binding], peer: Peer
+    ) -> None:
+        journal = self._ctx.group.bindings
+        for gone in removed:
+            journal.append(UnbindingEntry(gone.aor, gone.contact))
+            self._flows.pop((account, gone.contact), None)
+        for binding in changed:
+            journal.append(binding)
+            if len(peer) == 3:
+                self._flows[account, binding.contact] = peer
+            elif self._flows:
+                self._flows.pop((account, binding.contact), None)
+        if bindings:
+            self._bindings[account] = bindings
+        else:
+            self._bindings.pop(account, None)
+
+    def _is_own_record(self, to: bytes, account: bytes) -> bool:
+        try:
+            uri: Any = parse_uri(address_uri(to))
+        except (FieldFault, UriFault):
+            return False
+        return isinstance(uri, SipUri) and uri.user == account and self._ctx.is_own_host(uri.host)
+
+    def sweep(self) -> None:
+        """Drop bindings that have expired; called now and then, a lookup never returns one anyway."""
+        now_ms = self._ctx.now_ms
+        for account in [a for a, held in self._bindings.items() if any(b.expires_at <= now_ms for b in held)]:
+            held = self._bindings[account]
+            gone = [binding for binding in held if binding.expires_at <= now_ms]
+            self._keep(account, [b for b in held if b.expires_at > now_ms], [], gone, ("", 0))
+
+    def forget(self, account: bytes) -> None:
+        """Remove all bindings of an account whose contract ended."""
+        held = self._bindings.get(account)
+        if held:
+            self._keep(account, [], [], list(held), ("", 0))
