@@ -1,6 +1,6 @@
 """Mailboxes: stored messages, places reserved for calls in progress, and the mail that goes out."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text
 
 from denwa.storage.columns import BigId, UtcMillis
 from denwa.storage.tables import metadata
@@ -27,7 +27,7 @@ messages = Table(
     "messages",
     metadata,
     Column("id", BigId, primary_key=True),
-    Column("lease", String(40), nullable=False, unique=True),  # a recording is deposited once, however often it is tried
+    Column("lease", String(40), nullable=False, unique=True),  # a recording is deposited once
     Column("mailbox", String(20), nullable=False),  # E.164
     Column("caller", String(40), nullable=False),  # E.164, "" when there was none
     Column("hidden_reason", String(20), nullable=False),  # "" | anonymous | payphone | interaction | unavailable
@@ -44,6 +44,7 @@ messages = Table(
     sqlite_autoincrement=True,  # the id of a deleted message never names another
 )
 
+# carried: accepted with the recording, which the subscriber wants deleted now (V4); sent when that is done.
 outbox = Table(
     "outbox",
     metadata,
@@ -54,7 +55,7 @@ outbox = Table(
     Column("recipient", Text, nullable=False),
     Column("voicemail", BigInteger),  # id of the message it tells of, NULL for a call notice
     Column("details", Text, nullable=False),  # JSON: what the mail says
-    Column("state", String(20), nullable=False),  # waiting | sent | undeliverable
+    Column("state", String(20), nullable=False),  # waiting | carried | sent | undeliverable
     Column("created_at", UtcMillis, nullable=False),
     Column("due_at", UtcMillis, nullable=False),  # next attempt
     Column("attempts", Integer, nullable=False),
@@ -62,8 +63,8 @@ outbox = Table(
     Column("claimed_until", UtcMillis),
     Column("last_error", Text, nullable=False),
     Column("sent_at", UtcMillis),  # accepted by the mail server
-    Column("discard", Boolean, nullable=False),  # the mail carried the recording, which is to be deleted now (V4)
     Index(None, "state", "due_at"),
     Index(None, "mailbox"),
+    Index(None, "voicemail"),
     sqlite_autoincrement=True,
 )

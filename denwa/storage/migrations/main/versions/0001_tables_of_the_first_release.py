@@ -88,13 +88,13 @@ def upgrade() -> None:
         sa.Column("claimed_until", sa.BigInteger(), nullable=True),
         sa.Column("last_error", sa.Text(), nullable=False),
         sa.Column("sent_at", sa.BigInteger(), nullable=True),
-        sa.Column("discard", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
         sa.UniqueConstraint("message_id", name=op.f("uq_outbox_message_id")),
         sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_outbox_mailbox"), "outbox", ["mailbox"], unique=False)
     op.create_index(op.f("ix_outbox_state_due_at"), "outbox", ["state", "due_at"], unique=False)
+    op.create_index(op.f("ix_outbox_voicemail"), "outbox", ["voicemail"], unique=False)
     op.create_table(
         "postings",
         sa.Column("record_id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -228,6 +228,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_postings_subscriber"), table_name="postings")
     op.drop_index(op.f("ix_postings_month_start_subscriber"), table_name="postings")
     op.drop_table("postings")
+    op.drop_index(op.f("ix_outbox_voicemail"), table_name="outbox")
     op.drop_index(op.f("ix_outbox_state_due_at"), table_name="outbox")
     op.drop_index(op.f("ix_outbox_mailbox"), table_name="outbox")
     op.drop_table("outbox")

@@ -1,0 +1,186 @@
+"""From the spool into the mailbox: what becomes of a call that a worker has finished, or died with (V3-V5, V7).
+
+Safe to repeat at any point: the sound is moved first, then one transaction stores the message, queues the mail and
+gives the place back, then the spool entry goes. A kill in between is made good by doing it again.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+
+from denwa.voicemail import spool, wav
+from denwa.voicemail.letters import Kind, Letter, Sender, message_id
+from denwa.voicemail.ports import Envelope, Mailboxes, Message, Owner, Owners, Recording, SoundStore
+from denwa.voicemail.spool import SpoolFault, Taken
+
+log = logging.getLogger(__name__)
+
+PURGE_BATCH = 500
+
+
+class Outcome(StrEnum):
+    MESSAGE = "message"
+    NOTICE = "notice"  # the caller left before the tone, or said nothing that could be kept
+    NOTHING = "nothing"  # the call never came, or is stored already
+    DROPPED = "dropped"  # the contract has ended meanwhile (V4)
+    UNFINISHED = "unfinished"  # a worker still has it
+    UNREADABLE = "unreadable"  # kept in the spool for a person to look at
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """`voicemail.*` of the settings."""
+
+    max_seconds: int
+    max_messages: int
+    keep_days: int
+
+    @property
+    def keep(self) -> timedelta:
+        return timedelta(days=self.keep_days)  # whole 24 hours: moments are UTC
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """What was found at the start: leases by outcome, and what does not belong together."""
+
+    outcomes: dict[str, Outcome]
+    freed: int
+    messages_without_sound: set[str]
+    sounds_without_message: set[str]
+    sounds_without_sidecar: list[Path]
+
+
+class Depositor:
+    def __init__(
+        self, folder: Path, sounds: SoundStore, mailboxes: Mailboxes, owners: Owners, sender: Sender, rules: Rules
+    ) -> None:
+        self._spool = folder
+        self._sounds = sounds
+        self._mailboxes = mailboxes
+        self._owners = owners
+        self._sender = sender
+        self._rules = rules
+
+    def settle(self, lease: str, now: datetime) -> Outcome:
+        """Store what became of a call. Raises OSError (disk) or what the database raises; then it can be repeated."""
+        hold = spool.claim(self._spool, lease)
+        if hold is None:
+            if spool.sidecar_path(self._spool, lease).exists():
+                return Outcome.UNFINISHED
+            self._mailboxes.free([lease])
+            return Outcome.NOTHING
+        try:
+            outcome = self._store(spool.read(self._spool, lease), now)
+            spool.clear(self._spool, lease)
+            return outcome
+        except SpoolFault as fault:
+            log.error("voicemail: a call in the spool cannot be read: %s", fault)
+            return Outcome.UNREADABLE
+        finally:
+            hold.release()
+
+    def reconcile(self, node: str, now: datetime) -> Reconciled:
+        """Make good what a kill left behind; report what does not fit together."""
+        for draft in self._spool.glob("*.tmp"):
+            draft.unlink(missing_ok=True)
+        outcomes = {lease: self.settle(lease, now) for lease in spool.leases(self._spool)}
+        abandoned = set(self._mailboxes.held(node)) - outcomes.keys()
+        self._mailboxes.free(sorted(abandoned))
+        known, present = self._mailboxes.sounds(), self._sounds.keys()
+        return Reconciled(outcomes, len(abandoned), known - present, present - known, spool.sounds_alone(self._spool))
+
+    def purge(self, now: datetime) -> int:
+        """Delete what is older than `keep_days` x 24 h, or has no owner any more; returns how many (V4)."""
+        deleted = 0
+        while batch := self._mailboxes.due(now - self._rules.keep, PURGE_BATCH):
+            for message in batch:
+                self.delete(message)
+            deleted += len(batch)
+        return deleted
+
+    def discard_mailed(self) -> int:
+        """Delete messages whose mail was accepted, where the subscriber chose so (V4); returns how many."""
+        mailed = self._mailboxes.to_discard()
+        for message in mailed:
+            self.delete(message)
+        return len(mailed)
+
+    def delete(self, message: Message) -> None:
+        """Gone for good: first the sound, then the metadata, so that a kill in between leaves no sound behind."""
+        self._sounds.delete(message.recording.sound)
+        self._mailboxes.forget(message.id)
+
+    def _store(self, taken: Taken, now: datetime) -> Outcome:
+        recording = self._recording(taken)
+        owner = self._owners.owner(taken.mailbox)
+        if owner is None:
+            if recording is not None:
+                self._sounds.delete(recording.sound)
+            self._mailboxes.free([taken.lease])
+            return Outcome.DROPPED
+        envelope = self._envelope(taken, owner, recording)
+        if recording is None:
+            self._mailboxes.notice(taken.lease, taken.mailbox, envelope, now)
+            return Outcome.NOTICE
+        self._mailboxes.deposit(recording, envelope, now)
+        return Outcome.MESSAGE
+
+    def _recording(self, taken: Taken) -> Recording | None:
+        """Put the sound in its place; None when there is none worth keeping."""
+        key = sound_key(taken.mailbox, taken.lease)
+        source = spool.sound_path(self._spool, taken.lease)
+        if source.exists():
+            duration = wav.repair(source, self._rules.max_seconds * 1000)
+            recorded_at = _moment(source.stat().st_mtime_ns // 1_000_000)
+            if duration < wav.SHORTEST_MS:
+                return None
+            self._sounds.put(source, key)
+        elif self._sounds.has(key):  # killed after the move
+            duration = self._sounds.duration_ms(key)
+            recorded_at = _moment(taken.called_at_ms + duration)
+        else:
+            return None
+        return Recording(
+            lease=taken.lease,
+            mailbox=taken.mailbox,
+            caller=taken.caller,
+            hidden_reason=taken.hidden_reason,
+            call_id=taken.call_id,
+            cause=taken.cause,
+            called_at=_moment(taken.called_at_ms),
+            recorded_at=recorded_at,
+            duration_ms=duration,
+            size=self._sounds.size(key),
+            sound=key,
+        )
+
+    def _envelope(self, taken: Taken, owner: Owner, recording: Recording | None) -> Envelope | None:
+        """The mail the subscriber asked for (M1, M2)."""
+        if owner.mail_notice == "none" or not owner.mail:
+            return None
+        letter = Letter(
+            kind=Kind.CALL_NOTICE if recording is None else Kind.MESSAGE_NOTICE,
+            mailbox=taken.mailbox,
+            account=owner.account,
+            caller=taken.caller,
+            hidden_reason=taken.hidden_reason,
+            called_at_ms=taken.called_at_ms,
+            duration_ms=recording.duration_ms if recording else 0,
+            most=self._rules.max_messages if recording else 0,
+            attach=recording is not None and owner.mail_notice == "attach",
+            keep_days=self._rules.keep_days,
+        )
+        return Envelope(message_id(taken.lease, self._sender.address), owner.mail, letter)
+
+
+def sound_key(mailbox: str, lease: str) -> str:
+    return f"{mailbox.lstrip('+')}/{lease}.wav"
+
+
+def _moment(millis: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=millis)

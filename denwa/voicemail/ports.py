@@ -1,0 +1,224 @@
+"""What voicemail needs of the world. Calls of the database ports are synchronous; the service makes them in threads.
+
+Moments are aware datetimes in UTC, whole milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Protocol
+
+from denwa.voicemail.letters import Letter
+
+
+@dataclass(frozen=True, slots=True)
+class DepositRequest:
+    """A call that voicemail is to answer.
+
+    `hidden_reason` says why there is no caller number (B4): "" | anonymous | payphone | interaction | unavailable.
+    `cause` is the SIP status that brought the call here: 486 busy, 408 no answer, 480 not registered.
+    """
+
+    mailbox: str  # E.164
+    caller: str  # E.164, "" when hidden
+    hidden_reason: str
+    call_id: str
+    cause: int
+    account: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """What voicemail must know of a subscriber. `mail_notice` (M1): none | notice | attach."""
+
+    number: str
+    account: str
+    mail: str
+    mail_notice: str
+    delete_after_mail: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A finished recording whose sound is in the sound store."""
+
+    lease: str
+    mailbox: str
+    caller: str
+    hidden_reason: str
+    call_id: str
+    cause: int
+    called_at: datetime
+    recorded_at: datetime
+    duration_ms: int
+    size: int
+    sound: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A stored message."""
+
+    id: int
+    recording: Recording
+    heard_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A mail to be put into the outbox with what caused it."""
+
+    message_id: str
+    recipient: str
+    letter: Letter
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedMail:
+    """A mail in the outbox. `attempts` counts those that failed; `sound` is the key of the message's sound.
+
+    `sound` is "" for a call notice and when the message has been deleted.
+    """
+
+    id: int
+    message_id: str
+    recipient: str
+    letter: Letter
+    sound: str
+    created_at: datetime
+    attempts: int
+
+
+class Owners(Protocol):
+    def owner(self, number: str) -> Owner | None:
+        """The subscriber; None when there is none or the contract has ended."""
+        ...
+
+
+class Mailboxes(Protocol):
+    def reserve(self, lease: str, mailbox: str, node: str, now: datetime, limit: int) -> bool:
+        """Hold a place for a call; False when stored and held together have reached `limit` (V3).
+
+        One transaction: two callers at once, on whichever node, never get the same place.
+        """
+        ...
+
+    def free(self, leases: Iterable[str]) -> None:
+        """Give places back that came to nothing."""
+        ...
+
+    def held(self, node: str) -> list[str]:
+        """The leases that `node` holds places for."""
+        ...
+
+    def release_dead(self, before: datetime) -> int:
+        """Give back places held since before `before`, whichever node held them; returns how many."""
+        ...
+
+    def deposit(self, recording: Recording, envelope: Envelope | None, now: datetime) -> int | None:
+        """Store a message and its mail and give its place back, in one transaction.
+
+        The envelope's letter is completed with the number of messages now stored (M3). Returns the message's id; None
+        when this lease was deposited before (nothing changes then).
+        """
+        ...
+
+    def notice(self, lease: str, mailbox: str, envelope: Envelope | None, now: datetime) -> None:
+        """The caller left before the tone: give the place back and queue the call notice, in one transaction."""
+        ...
+
+    def messages(self, mailbox: str) -> list[Message]:
+        """Oldest first."""
+        ...
+
+    def message(self, message_id: int) -> Message | None: ...
+
+    def due(self, recorded_until: datetime, limit: int) -> list[Message]:
+        """Messages recorded at or before `recorded_until`, and those of subscribers whose contract has ended (V4)."""
+        ...
+
+    def to_discard(self) -> list[Message]:
+        """Messages whose mail was accepted and whose owner wants them deleted then (V4)."""
+        ...
+
+    def forget(self, message_id: int) -> None:
+        """Delete the metadata; the sound is gone already. Unknown ids are no error."""
+        ...
+
+    def sounds(self) -> set[str]:
+        """The sound key of every message."""
+        ...
+
+    def totals(self) -> tuple[int, int]:
+        """(stored messages, held places)."""
+        ...
+
+
+class Outbox(Protocol):
+    def claim(self, node: str, now: datetime, until: datetime) -> QueuedMail | None:
+        """Take the mail that is due longest; until `until` no other node takes it. None when none is due."""
+        ...
+
+    def unclaim(self, node: str) -> None:
+        """Give back what this node had claimed before it was killed."""
+        ...
+
+    def sent(self, mail_id: int, now: datetime, *, discard: bool) -> None:
+        """Accepted by the mail server. `discard`: the message it carried is to be deleted."""
+        ...
+
+    def failed(self, mail_id: int, error: str, again_at: datetime | None) -> None:
+        """Not accepted; None: given up. The row stays, so that it can be seen and sent later."""
+        ...
+
+    def next_due(self) -> datetime | None: ...
+
+    def forget_sent(self, before: datetime) -> int:
+        """Delete the traces of mails that were sent before `before`; returns how many."""
+        ...
+
+    def totals(self) -> tuple[int, int]:
+        """(waiting, given up)."""
+        ...
+
+
+class SoundStore(Protocol):
+    """Where the sound of messages is. Keys are made by `deposit.sound_key`."""
+
+    def put(self, source: Path, key: str) -> None:
+        """Move a file into the store, durably. Raises OSError."""
+        ...
+
+    def has(self, key: str) -> bool: ...
+
+    def size(self, key: str) -> int: ...
+
+    def duration_ms(self, key: str) -> int: ...
+
+    def read(self, key: str) -> bytes:
+        """Raises FileNotFoundError."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Gone for good; a key that is not there is no error."""
+        ...
+
+    def keys(self) -> set[str]: ...
+
+
+class DeliveryFault(Exception):
+    """The mail server did not accept a mail. `permanent`: it said that it never will (5xx)."""
+
+    def __init__(self, text: str, *, permanent: bool = False) -> None:
+        super().__init__(text)
+        self.permanent = permanent
+
+
+class MailTransport(Protocol):
+    def deliver(self, mail: EmailMessage, sender: str, recipient: str) -> None:
+        """Returns when the mail is accepted. Raises DeliveryFault. Blocks: call it in a thread."""
+        ...

@@ -1,0 +1,266 @@
+"""Voicemail as the service runs it: places for calls, what they leave behind, retention and mail."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from denwa.config.settings import Settings
+from denwa.voicemail import spool
+from denwa.voicemail.deposit import Depositor, Outcome, Rules
+from denwa.voicemail.letters import Sender
+from denwa.voicemail.pool import Pool
+from denwa.voicemail.ports import DepositRequest, Mailboxes, MailTransport, Outbox, Owners, SoundStore
+from denwa.voicemail.posting import Poster
+from denwa.voicemail.setup import node_name, open_sounds, open_transport, pool_options, voicemail_folder
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+LEASE_PATIENCE = 3.0  # seconds to wait for a free place
+RETRY_PAUSE = 5.0  # seconds until an outcome that could not be stored is tried again
+MAIL_INTERVAL = 15.0  # seconds at most between looks into the outbox
+RETENTION_INTERVAL = 10.0
+ORPHAN_INTERVAL = 2.0  # seconds between looks at calls that workers of a killed service still hold
+DEAD_PLACE = timedelta(hours=1)  # no call is that long: its node is gone
+KEEP_SENT = timedelta(days=30)  # how long it is seen that a mail was accepted
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A worker that expects the call for `INVITE_PATIENCE` seconds: send the INVITE to `uri` at `host`:`port`."""
+
+    lease: str
+    host: str
+    port: int
+    uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoPlace:
+    """The call is cut with `status` instead of answered; `full`: the mailbox is (V3)."""
+
+    status: int
+    reason: str
+    full: bool
+
+
+class VoicemailService:
+    """Thread-bound to the loop that starts it; the database ports are called in threads."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        mailboxes: Mailboxes,
+        outbox: Outbox,
+        owners: Owners,
+        *,
+        sounds: SoundStore | None = None,
+        transport: MailTransport | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """Raises MailSettingsFault."""
+        rules = settings.voicemail
+        self._folder = voicemail_folder(settings.data_dir)
+        self._spool = self._folder / "spool"
+        self._mailboxes = mailboxes
+        self._outbox = outbox
+        self._owners = owners
+        self._max_messages = rules.max_messages
+        self._now = now
+        self._node = ""
+        self._sounds = sounds or open_sounds(settings.data_dir)
+        self._sender = Sender(settings.mail.sender, settings.mail.service_name)
+        self._transport = transport or open_transport(settings)
+        self._depositor = Depositor(
+            self._spool,
+            self._sounds,
+            mailboxes,
+            owners,
+            self._sender,
+            Rules(rules.max_seconds, rules.max_messages, rules.keep_days),
+        )
+        self._pool = Pool(pool_options(settings, self._spool), self._closed)
+        self._settling: set[str] = set()
+        self._jobs: set[asyncio.Task[Any]] = set()
+        self._loops: list[asyncio.Task[None]] = []
+        self._mail_due = asyncio.Event()
+        self._stopped = True
+
+    async def start(self) -> None:
+        """Store what a kill left behind, then let calls in. Workers come up in the background."""
+        self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._node = node_name(self._folder)
+        orphans = await asyncio.to_thread(self._reconcile)
+        self._stopped = False
+        self._pool.start()
+        poster = Poster(self._outbox, self._owners, self._sounds, self._transport, self._sender, self._node)
+        self._loops = [
+            asyncio.create_task(self._run_mail(poster)),
+            asyncio.create_task(self._run_retention()),
+            asyncio.create_task(self._run_orphans(orphans)),
+        ]
+
+    async def stop(self) -> None:
+        """End calls, store their recordings; what cannot be stored now stays in the spool for the next start."""
+        self._stopped = True
+        await self._pool.stop()
+        if self._jobs:
+            await asyncio.wait(self._jobs, timeout=RETRY_PAUSE)
+        for task in (*self._loops, *self._jobs):
+            task.cancel()
+        await asyncio.gather(*self._loops, *self._jobs, return_exceptions=True)
+        self._loops.clear()
+
+    async def lease(self, request: DepositRequest) -> Place | NoPlace:
+        """A place for a call, with room for its message reserved (V3). Takes a few ms, at most a few seconds.
+
+        To be given back with `release` if the INVITE is not sent; after 5 seconds without one it lapses by itself.
+        """
+        lease = secrets.token_hex(16)
+        asked = self._job(self._lease(lease, request))
+        try:
+            return await asyncio.shield(asked)
+        except asyncio.CancelledError:
+            asked.add_done_callback(lambda _: self.release(lease))
+            raise
+
+    def release(self, lease: str) -> None:
+        """The INVITE will not come. Without effect on a call that a worker has answered."""
+        self._pool.release(lease)
+
+    def mail_waits(self) -> None:
+        """Look into the outbox now: another part of the program has put a mail there."""
+        self._mail_due.set()
+
+    async def counts(self) -> dict[str, int]:
+        """For metrics: places and workers here, messages and mails in the database."""
+        stored, held = await asyncio.to_thread(self._mailboxes.totals)
+        waiting, undeliverable = await asyncio.to_thread(self._outbox.totals)
+        return {
+            "messages": stored,
+            "reserved": held,
+            "calls": self._pool.leases,
+            "free_places": self._pool.free,
+            "workers": self._pool.workers,
+            "mails_waiting": waiting,
+            "mails_undeliverable": undeliverable,
+        }
+
+    async def _lease(self, lease: str, request: DepositRequest) -> Place | NoPlace:
+        unavailable = NoPlace(480, "Voicemail Unavailable", full=False)
+        if self._stopped:
+            return unavailable
+        try:
+            if await asyncio.to_thread(self._owners.owner, request.mailbox) is None:
+                return NoPlace(480, "No Mailbox", full=False)
+            if not await asyncio.to_thread(self._reserve, lease, request.mailbox):
+                return NoPlace(480, "Mailbox Full", full=True)
+        except Exception:
+            log.exception("voicemail: no place can be reserved")
+            return unavailable
+        port = await self._pool.lease(lease, request, LEASE_PATIENCE)
+        if port is None:
+            log.error("voicemail: all places of all workers are taken")
+            self._closed(lease)
+            return unavailable
+        return Place(lease, "127.0.0.1", port, f"sip:{lease}@127.0.0.1:{port}")
+
+    def _reserve(self, lease: str, mailbox: str) -> bool:
+        return self._mailboxes.reserve(lease, mailbox, self._node, self._now(), self._max_messages)
+
+    def _closed(self, lease: str) -> None:
+        """A call is over, or never came: store what it left."""
+        if lease not in self._settling:
+            self._settling.add(lease)
+            self._job(self._settle(lease))
+
+    async def _settle(self, lease: str) -> None:
+        try:
+            while True:
+                try:
+                    outcome = await asyncio.to_thread(self._depositor.settle, lease, self._now())
+                    break
+                except Exception:
+                    log.exception("voicemail: a call cannot be stored; it stays in the spool")
+                    if self._stopped:
+                        return
+                    await asyncio.sleep(RETRY_PAUSE)
+            if outcome in (Outcome.MESSAGE, Outcome.NOTICE):
+                self._mail_due.set()
+        finally:
+            self._settling.discard(lease)
+
+    def _reconcile(self) -> set[str]:
+        """The leases that workers of a killed service still hold."""
+        self._outbox.unclaim(self._node)
+        found = self._depositor.reconcile(self._node, self._now())
+        kept = [lease for lease, outcome in found.outcomes.items() if outcome is not Outcome.UNFINISHED]
+        if kept or found.freed:
+            log.warning(
+                "voicemail: %d calls stored that a kill had interrupted, %d places freed", len(kept), found.freed
+            )
+        for text, strays in (
+            ("messages without sound", found.messages_without_sound),
+            ("sounds without message", found.sounds_without_message),
+            ("recordings whose call is unknown", [path.name for path in found.sounds_without_sidecar]),
+        ):
+            if strays:
+                log.error("voicemail: %d %s, for instance %s", len(strays), text, min(strays))
+        return found.outcomes.keys() - set(kept)
+
+    async def _run_orphans(self, leases: set[str]) -> None:
+        """Store calls that were going on when the service was killed, as their workers finish them."""
+        while leases:
+            await asyncio.sleep(ORPHAN_INTERVAL)
+            for lease in sorted(leases):
+                if spool.is_held(self._spool, lease):
+                    continue
+                leases.discard(lease)
+                self._closed(lease)
+
+    async def _run_retention(self) -> None:
+        async def round_of_retention() -> None:
+            now = self._now()
+            deleted = await asyncio.to_thread(self._depositor.purge, now)
+            if deleted:
+                log.info("voicemail: %d messages deleted at the end of their time", deleted)
+            await asyncio.to_thread(self._outbox.forget_sent, now - KEEP_SENT)
+            await asyncio.to_thread(self._mailboxes.release_dead, now - DEAD_PLACE)
+
+        while True:
+            await _guarded(round_of_retention, "retention")
+            await asyncio.sleep(RETENTION_INTERVAL)
+
+    async def _run_mail(self, poster: Poster) -> None:
+        async def round_of_mail() -> None:
+            await asyncio.to_thread(self._depositor.discard_mailed)
+            while await asyncio.to_thread(poster.send_one, self._now()):
+                await asyncio.to_thread(self._depositor.discard_mailed)
+
+        while True:
+            self._mail_due.clear()
+            await _guarded(round_of_mail, "mail")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(MAIL_INTERVAL):
+                    await self._mail_due.wait()
+
+    def _job(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(work)
+        self._jobs.add(task)
+        task.add_done_callback(self._jobs.discard)
+        return task
+
+
+async def _guarded(work: Callable[[], Awaitable[None]], name: str) -> None:
+    """A fault (a full disk, a database that is away) is logged and must not end the loop."""
+    try:
+        await work()
+    except Exception:
+        log.exception("voicemail: %s failed and is tried again", name)

@@ -1,0 +1,52 @@
+"""From settings to parts: where voicemail keeps its files, how its mail leaves, how its workers are started."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from denwa.config.settings import DATA, Settings
+from denwa.voicemail.pool import PoolOptions
+from denwa.voicemail.ports import MailTransport
+from denwa.voicemail.sounds import FileSounds
+from denwa.voicemail.transport import MaildirTransport, SmtpServer, SmtpTransport
+
+DEFAULT_GREETING = DATA / "prompts" / "voicemail-greeting.wav"
+
+
+def voicemail_folder(data_dir: Path) -> Path:
+    return data_dir / "voicemail"
+
+
+def open_sounds(data_dir: Path) -> FileSounds:
+    """Where the sound of stored messages is, for the service and for commands."""
+    return FileSounds(voicemail_folder(data_dir) / "messages")
+
+
+def open_transport(settings: Settings) -> MailTransport:
+    """Submission when a mail server is set, else a Maildir in the data folder. Raises MailSettingsFault."""
+    if settings.mail.smtp_url:
+        return SmtpTransport(SmtpServer.from_url(settings.mail.smtp_url), settings.mail.ca_file)
+    return MaildirTransport(settings.mail.maildir or settings.data_dir / "mail")
+
+
+def pool_options(settings: Settings, folder: Path) -> PoolOptions:
+    rules = settings.voicemail
+    return PoolOptions(
+        spool=folder,
+        greeting=rules.greeting or DEFAULT_GREETING,
+        max_seconds=rules.max_seconds,
+        media_address=rules.bind,
+        rtp_port_min=rules.rtp_port_min,
+        rtp_port_max=rules.rtp_port_max,
+        ready=rules.workers,
+        most=max(rules.workers, rules.max_workers),
+    )
+
+
+def node_name(folder: Path) -> str:
+    """A name of this data folder among nodes that share a database, made once."""
+    path = folder / "node"
+    if not path.exists():
+        path.write_text(secrets.token_hex(8), encoding="ascii")
+    return path.read_text(encoding="ascii").strip()

@@ -1,0 +1,207 @@
+"""One call in a worker: carries out what the call flow decides, with pjsua2's players and recorder.
+
+Callbacks only note what happened (`Desk.later`); objects of pjsua2 are let go outside of callbacks (`Desk.drop`),
+because the library aborts the process otherwise.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import pjsua2 as pj
+
+from denwa.voicemail import spool, wav
+from denwa.voicemail.flow import Action, Event, State, step
+from denwa.voicemail.spool import Hold, Taken
+from denwa.voicemail.worker.endpoint import Options
+
+# The recorder runs a little longer than the longest message; the file is cut to length when it is stored.
+LIMIT_MARGIN = 0.04  # seconds
+CLOSE_PATIENCE = 1.0  # seconds until a recording is told closed though its header is not written
+
+
+class Desk(Protocol):
+    """What a call needs of the worker."""
+
+    options: Options
+
+    def later(self, task: Callable[[], None]) -> None: ...
+
+    def drop(self, thing: Any) -> None: ...
+
+    def tell(self, event: str, **fields: Any) -> None: ...
+
+    def freed(self, call: Call) -> None: ...
+
+
+class _Player(pj.AudioMediaPlayer):
+    def __init__(self, on_end: Callable[[], None]) -> None:
+        super().__init__()
+        self._on_end = on_end
+
+    def onEof2(self) -> None:
+        self._on_end()
+
+
+class Call(pj.Call):
+    def __init__(self, account: pj.Account, call_id: int, desk: Desk, lease: Taken) -> None:
+        super().__init__(account, call_id)
+        self.desk = desk
+        self.taken = replace(lease, called_at_ms=time.time_ns() // 1_000_000)
+        self.state = State.ANSWERED
+        self._media: pj.AudioMedia | None = None
+        self._confirmed = False
+        self._player: _Player | None = None
+        self._recorder: pj.AudioMediaRecorder | None = None
+        self._recording_since = 0.0
+        self._hold: Hold | None = None
+        self._closing_since: float | None = None
+        self._freed = False
+
+    @property
+    def lease(self) -> str:
+        return self.taken.lease
+
+    def accept(self) -> None:
+        """Note the call in the spool and answer. Raises OSError (spool) or pj.Error."""
+        self._hold = spool.take(self.desk.options.spool, self.taken)
+        answer = pj.CallOpParam(True)
+        answer.statusCode = 200
+        self.answer(answer)
+        self.desk.tell("answered", lease=self.lease)
+
+    # Callbacks of pjsua2
+
+    def onCallState(self, prm: Any) -> None:
+        state = self.getInfo().state
+        if state == pj.PJSIP_INV_STATE_CONFIRMED:
+            self._confirmed = True
+            self.desk.later(self._established)
+        elif state == pj.PJSIP_INV_STATE_DISCONNECTED:
+            self.desk.later(lambda: self.happened(Event.HANGUP))
+
+    def onCallMediaState(self, prm: Any) -> None:
+        info = self.getInfo()  # must outlive the loop: `media` is a part of it
+        for index, media in enumerate(info.media):
+            if media.type == pj.PJMEDIA_TYPE_AUDIO and media.status == pj.PJSUA_CALL_MEDIA_ACTIVE:
+                self._media = self.getAudioMedia(index)
+                self.desk.later(self._established)
+                return
+
+    # The flow
+
+    def happened(self, event: Event) -> None:
+        self.state, actions = step(self.state, event)
+        for action in actions:
+            try:
+                self._perform(action)
+            except pj.Error as fault:
+                self._failed(fault)
+
+    def tick(self, now: float) -> None:
+        """`now`: monotonic seconds."""
+        longest = self.desk.options.max_seconds + LIMIT_MARGIN
+        if self.state is State.RECORDING and now - self._recording_since >= longest:
+            self.happened(Event.LIMIT)
+        if self._closing_since is not None:
+            path = spool.sound_path(self.desk.options.spool, self.lease)
+            if wav.is_complete(path) or now - self._closing_since > CLOSE_PATIENCE:
+                self._closed()
+
+    @property
+    def finished(self) -> bool:
+        """Over, and its outcome told."""
+        return self._freed and self._closing_since is None
+
+    def _established(self) -> None:
+        """The ACK and the sound are both there; or the sound was set up anew by a re-INVITE and is joined again."""
+        if not self._confirmed or self._media is None:
+            return
+        if self.state is State.ANSWERED:
+            self.happened(Event.ESTABLISHED)
+            return
+        try:
+            if self._player is not None:
+                self._player.startTransmit(self._media)
+            elif self._recorder is not None:
+                self._media.startTransmit(self._recorder)
+        except pj.Error as fault:
+            self._failed(fault)
+
+    def _failed(self, fault: pj.Error) -> None:
+        """The library could not do it: end the call rather than let it hang."""
+        self.desk.tell("fault", lease=self.lease, text=fault_text(fault))
+        if self.state not in (State.LEAVING, State.ENDED):
+            self.desk.later(lambda: self.happened(Event.STOP))
+
+    def _perform(self, action: Action) -> None:
+        match action:
+            case Action.GREET:
+                self._play(self.desk.options.greeting)
+            case Action.BEEP:
+                self._play(self.desk.options.tone)
+            case Action.RECORD:
+                self._record()
+            case Action.CLOSE:
+                self._close()
+            case Action.BYE:
+                leave = pj.CallOpParam(True)
+                leave.statusCode = 480  # the answer if none was sent yet; else a BYE goes out
+                self.hangup(leave)
+            case Action.FREE:
+                self._free()
+
+    def _play(self, path: Path) -> None:
+        self._silence()
+        player = _Player(lambda: self.desk.later(lambda: self._played(player)))
+        player.createPlayer(str(path), pj.PJMEDIA_FILE_NO_LOOP)
+        player.startTransmit(self._media)
+        self._player = player
+
+    def _played(self, player: _Player) -> None:
+        if player is self._player:
+            self.happened(Event.PLAYED)
+
+    def _silence(self) -> None:
+        if self._player is not None:
+            self.desk.drop(self._player)
+            self._player = None
+
+    def _record(self) -> None:
+        self._silence()
+        recorder = pj.AudioMediaRecorder()
+        recorder.createRecorder(str(spool.sound_path(self.desk.options.spool, self.lease)))
+        self._recorder = recorder
+        self._recording_since = time.monotonic()
+        assert self._media is not None  # RECORD follows ESTABLISHED
+        self._media.startTransmit(recorder)
+
+    def _close(self) -> None:
+        self._silence()
+        if self._recorder is None:
+            self._closed()
+            return
+        # The file is completed by the mixer's next tick after the last reference is gone.
+        self.desk.drop(self._recorder)
+        self._recorder = None
+        self._closing_since = time.monotonic()
+
+    def _closed(self) -> None:
+        self._closing_since = None
+        if self._hold is not None:
+            self._hold.release()
+            self._hold = None
+        self.desk.tell("closed", lease=self.lease)
+
+    def _free(self) -> None:
+        self._media = None
+        self._freed = True
+        self.desk.freed(self)
+
+
+def fault_text(fault: Exception) -> str:
+    return str(fault.info()) if isinstance(fault, pj.Error) else str(fault)

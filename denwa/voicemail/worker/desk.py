@@ -1,0 +1,145 @@
+"""The worker's loop: leases from the service, calls from the proxy."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pjsua2 as pj
+
+from denwa.voicemail.flow import Event
+from denwa.voicemail.spool import Taken
+from denwa.voicemail.worker.call import Call, fault_text
+from denwa.voicemail.worker.endpoint import Options, account_config, open_endpoint, open_transport
+from denwa.voicemail.worker.lines import Lines
+
+BUSY_POLL_MS = 10
+IDLE_POLL_MS = 50
+STOP_PATIENCE = 2.0  # seconds for the answers to our BYEs
+
+
+class Desk:
+    def __init__(self, options: Options, lines: Lines) -> None:
+        self.options = options
+        self._lines = lines
+        self._leases: dict[str, Taken] = {}
+        self._calls: list[Call] = []
+        self._tasks: list[Callable[[], None]] = []
+        self._dropped: list[Any] = []
+        self._stopping: float | None = None
+        self._endpoint = open_endpoint()
+        transport, self.port = open_transport(self._endpoint)
+        self._endpoint.libStart()
+        self._account = _Account(self)
+        self._account.create(account_config(transport, options))
+
+    # What calls and the account ask for
+
+    def later(self, task: Callable[[], None]) -> None:
+        self._tasks.append(task)
+
+    def drop(self, thing: Any) -> None:
+        self._dropped.append(thing)
+
+    def tell(self, event: str, **fields: Any) -> None:
+        self._lines.tell(event, **fields)
+
+    def freed(self, call: Call) -> None:
+        self._dropped.append(call)
+
+    def incoming(self, account: pj.Account, call_id: int, lease: str) -> None:
+        self._obey()  # a lease is written before its URI is given away, so it is here or it does not exist
+        taken = self._leases.pop(lease, None)
+        if taken is None:
+            self._refuse(pj.Call(account, call_id))
+            self.tell("refused", lease=lease)
+            return
+        call = Call(account, call_id, self, taken)
+        self._calls.append(call)
+        try:
+            call.accept()
+        except (OSError, pj.Error) as fault:
+            self.tell("fault", lease=lease, text=f"cannot take a call: {fault_text(fault)}")
+            self.later(lambda: call.happened(Event.STOP))
+
+    # The loop
+
+    def run(self) -> None:
+        """Until told to stop, or until the service is gone and its calls have ended."""
+        self.tell("ready", port=self.port, pid=os.getpid())
+        while not self._done():
+            self._endpoint.libHandleEvents(BUSY_POLL_MS if self._calls else IDLE_POLL_MS)
+            self._obey()
+            self._work()
+
+    def stop(self) -> None:
+        """End every call; recordings are closed."""
+        if self._stopping is None:
+            self._stopping = time.monotonic()
+            for call in self._calls:
+                self.later(lambda call=call: call.happened(Event.STOP))  # type: ignore[misc]
+
+    def close(self) -> None:
+        """Let go of every object, then of the library; the other order aborts."""
+        self._calls.clear()
+        self._tasks.clear()
+        self._dropped.clear()
+        self._endpoint.libDestroy()
+
+    def _done(self) -> bool:
+        if self._stopping is not None:
+            return not self._calls or time.monotonic() - self._stopping > STOP_PATIENCE
+        return self._lines.orphaned and not self._calls
+
+    def _obey(self) -> None:
+        for command in self._lines.commands():
+            match command:
+                case {"do": "lease", "lease": str(lease), **fields}:
+                    self._leases[lease] = Taken(lease=lease, called_at_ms=0, **fields)
+                case {"do": "forget", "lease": str(lease)}:
+                    if self._leases.pop(lease, None) is not None:
+                        self.tell("forgotten", lease=lease)
+                case {"do": "stop"}:
+                    self.stop()
+
+    def _work(self) -> None:
+        while self._tasks:
+            self._tasks.pop(0)()
+        now = time.monotonic()
+        for call in self._calls:
+            call.tick(now)
+        self._dropped.clear()
+        over = [call for call in self._calls if call.finished]
+        self._calls = [call for call in self._calls if not call.finished]
+        leases = [call.lease for call in over]
+        over.clear()  # the call's place in the library is free once no reference is left
+        for lease in leases:
+            self.tell("gone", lease=lease)
+
+    def _refuse(self, call: pj.Call) -> None:
+        answer = pj.CallOpParam(True)
+        answer.statusCode = 404
+        try:
+            call.hangup(answer)
+        except pj.Error as fault:
+            self.tell("fault", text=fault_text(fault))
+        self.drop(call)
+
+
+class _Account(pj.Account):
+    def __init__(self, desk: Desk) -> None:
+        super().__init__()
+        self._desk = desk
+
+    def onIncomingCall(self, prm: Any) -> None:
+        self._desk.incoming(self, prm.callId, request_user(prm.rdata.wholeMsg))
+
+
+def request_user(message: str) -> str:
+    """The user part of the Request-URI; "" when there is none."""
+    parts = message.split(" ", 2)
+    address = parts[1].partition(":")[2] if len(parts) == 3 else ""
+    user, at, _ = address.partition("@")
+    return user.partition(";")[0] if at else ""
