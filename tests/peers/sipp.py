@@ -86,16 +86,10 @@ class Sipp:
             *("sipp", service, "-sf", str(self._file), "-m", str(calls), "-l", str(calls)),
             *("-i", "127.0.0.1", "-p", str(self.port), "-t", {"udp": "u1", "tcp": "t1"}[transport]),
             *("-mi", "127.0.0.1", "-mp", str(ports.media_ports())),
-            *(
-                "-nostdin",
-                "-rtp_echo",
-                "-timeout",
-                "100s",
-                "-trace_msg",
-                "-message_file",
-                str(self.folder / "messages"),
-            ),
-            *("-trace_err", "-error_file", str(self.folder / "errors"), "-au", filled["user"], "-ap", password),
+            *("-nostdin", *sound_options, "-timeout", "100s"),
+            *("-trace_msg", "-message_file", str(self.folder / "messages")),
+            *("-trace_err", "-error_file", str(self.folder / "errors")),
+            *("-au", filled["user"], "-ap", password),
         ]
         self._process: subprocess.Popen[bytes] | None = None
 

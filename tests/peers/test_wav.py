@@ -13,7 +13,7 @@ def test_a_sample_is_found_where_it_starts_in_a_longer_recording(tmp_path: Path)
     sample = wav.write_voice(tmp_path / "a.wav", 3, seed=1)
     silence, noise = np.zeros(wav.RATE), np.random.default_rng(0).normal(0, 300, 4 * wav.RATE)
     wav.write_wav(tmp_path / "rec.wav", np.concatenate([silence, wav.read_wav(sample)]) + noise)
-    assert wav.likeness(tmp_path / "rec.wav", sample) > 0.97
+    assert wav.contains(tmp_path / "rec.wav", sample) > 0.97
     assert wav.where(tmp_path / "rec.wav", sample) == pytest.approx(1.0, abs=0.001)
     assert wav.seconds(tmp_path / "rec.wav") == 4.0
 
@@ -23,7 +23,8 @@ def test_another_voice_or_silence_is_not_taken_for_the_sample(tmp_path: Path, ot
     sample = wav.write_voice(tmp_path / "a.wav", 3, seed=1)
     wav.write_voice(tmp_path / "voice.wav", 5, seed=2)
     wav.write_wav(tmp_path / "silence.wav", np.zeros(5 * wav.RATE))
-    assert wav.likeness(tmp_path / f"{other}.wav", sample) < 0.4
+    assert wav.likeness(tmp_path / f"{other}.wav", sample) < 0.5
+    assert wav.contains(tmp_path / f"{other}.wav", sample) < 0.5
 
 
 def test_a_sample_is_found_again_in_its_mulaw_form_and_at_another_sampling_rate(tmp_path: Path) -> None:

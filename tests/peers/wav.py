@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 RATE = 8000
+_WINDOW = 3200  # samples: 0.4 s, long enough to tell voices apart, short enough for the frames between slips
 Samples = npt.NDArray[np.float64]
 
 
@@ -75,20 +76,27 @@ def seconds(path: Path) -> float:
         return float(sound.getnframes() / sound.getframerate())
 
 
-def likeness(recording: Path, sample: Path, *, window: float = 0.5) -> float:
-    """How well the best-placed windows of `sample` are found in `recording`: 0 (not there) to 1.
+def likeness(recording: Path, sample: Path) -> float:
+    """How well the sound in `recording` is sound of `sample` (looped): 0 (another voice, or silence) to 1.
 
-    Windows are placed one by one, because a jitter buffer may drop or repeat a frame between two of them. Returned is
-    the 75th percentile over the windows that have sound in them, so that a call that plays half a sample fails and one
-    lost frame does not.
+    The recording's windows are placed one by one, because a jitter buffer may drop or repeat a frame between two of
+    them. Returned is the median over the windows that have sound in them, 0 when there are fewer than two.
     """
-    heard, said = read_wav(recording), read_wav(sample)
-    if len(heard) < window * RATE:
-        return 0.0
-    length = int(window * RATE)
-    windows = [said[at : at + length] for at in range(0, len(said) - length + 1, length)]
+    said = read_wav(sample)
+    return _placed(read_wav(recording), np.concatenate([said, said]))
+
+
+def contains(recording: Path, sample: Path) -> float:
+    """How well the whole `sample` is found somewhere in `recording`, which may hold other sound too: 0 to 1."""
+    return _placed(read_wav(sample), read_wav(recording))
+
+
+def _placed(pieces: Samples, whole: Samples) -> float:
+    windows = [pieces[at : at + _WINDOW] for at in range(0, len(pieces) - _WINDOW + 1, _WINDOW)]
     voiced = [w for w in windows if np.sqrt((w**2).mean()) > 300]
-    return float(np.percentile([_best_correlation(heard, w) for w in voiced], 75))
+    if len(voiced) < 2 or len(whole) < _WINDOW:
+        return 0.0
+    return float(np.median([_correlation(whole, w).max() for w in voiced]))
 
 
 def where(recording: Path, sample: Path) -> float:
@@ -106,7 +114,3 @@ def _correlation(heard: Samples, piece: Samples) -> Samples:
     # Silence would be divided by nothing and could look like anything: ask for some energy.
     floor = max(float((piece**2).sum()) * 0.01, 1.0)
     return np.asarray(cross / np.sqrt(np.maximum(local, floor) * (piece**2).sum()))
-
-
-def _best_correlation(heard: Samples, piece: Samples) -> float:
-    return float(_correlation(heard, piece).max())
