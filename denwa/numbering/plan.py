@@ -10,7 +10,9 @@ from typing import NamedTuple
 from denwa.numbering.number import PhoneNumber
 from denwa.numbering.reading import CallerId, Country, NumberClass, Reading, Refusal, RefusalReason, refusal
 from denwa.numbering.spelling import (
+    COUNTRY_CODE,
     HIDE_PREFIX,
+    INTERNATIONAL_PREFIX,
     SHOW_PREFIX,
     NumberFault,
     canonical,
@@ -65,6 +67,16 @@ class NumberingPlan:
             epoch.read_before[dialled] = reading
         return reading
 
+    def class_of(self, dialled: str, on: date) -> NumberClass | Refusal:
+        """The class that `read` gives, alone, for whoever reads millions of different numbers."""
+        epoch = self._epoch(on)
+        if epoch is not None and dialled[:1] == "0" and dialled.isascii() and dialled.isdigit():
+            block = _plain_block(dialled, epoch)
+            if block is not None:
+                return block.number_class
+        reading = self.read(dialled, on)
+        return reading.number_class if isinstance(reading, Reading) else reading
+
     def grouped(self, number: PhoneNumber, on: date) -> str:
         """With hyphens where the area code ends: ``0123-45-6789``."""
         digits = number.national()
@@ -77,6 +89,21 @@ class NumberingPlan:
     def _epoch(self, on: date) -> Epoch | None:
         index = bisect_right(self._starts, on)
         return self._epochs[index - 1] if index else None
+
+
+def _plain_block(dialled: str, epoch: Epoch) -> Block | None:
+    """The block of a complete number that was dialled in plain digits; None: it takes `_read` to say what it is."""
+    if not dialled.startswith(INTERNATIONAL_PREFIX):
+        digits, barred, table = dialled, epoch.barred_home, epoch.home
+        rule = epoch.after_area.get(digits) or table.find(digits)
+    else:
+        digits, barred, table = dialled[len(INTERNATIONAL_PREFIX) :], epoch.barred_abroad, epoch.abroad
+        if digits.startswith(("0", COUNTRY_CODE)) or len(digits) > _E164_DIGITS:
+            return None
+        rule = table.find(digits)
+    if isinstance(rule, Block) and rule.least <= len(digits) <= rule.most and barred.find(digits) is None:
+        return rule
+    return None
 
 
 def _read(dialled: str, epoch: Epoch) -> Reading | Refusal:
@@ -101,15 +128,14 @@ def _read_home(digits: str, epoch: Epoch, caller_id: CallerId) -> Reading | Refu
         return refusal(RefusalReason.TOO_SHORT, caller_id, text="the area code is missing")
     if epoch.barred_home.find(digits) is not None:
         return refusal(RefusalReason.BARRED_SERVICE, caller_id)
-    rule = epoch.home.find(digits)
+    rule = epoch.after_area.get(digits) or epoch.home.find(digits)
     if isinstance(rule, Bar):
         return _barred(rule, digits, caller_id)
     if not digits.isdigit():
         return refusal(RefusalReason.INVALID, caller_id)
     if rule is None:
         return _unknown(epoch.home, digits, caller_id)
-    short = epoch.after_area.get(digits)
-    return _complete(short if isinstance(short, Block) else rule, digits, "+81" + digits[1:], caller_id)
+    return _complete(rule, digits, "+81" + digits[1:], caller_id)
 
 
 def _read_abroad(digits: str, epoch: Epoch, caller_id: CallerId) -> Reading | Refusal:

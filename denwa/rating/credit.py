@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 from denwa.rating.money import Yen
 
+_FOREVER = 2**63
+
 
 class CreditUse(NamedTuple):
     """A charged call that may use credit. Sorts by end, then call id (T4).
@@ -31,10 +33,11 @@ class CreditOrder:
     Keeps no more than the calls that the credit reaches: every charge is at least 1 yen, so at most `granted` calls.
     """
 
-    __slots__ = ("_sum", "_uses", "granted")
+    __slots__ = ("_sum", "_uses", "granted", "until_ms")
 
     def __init__(self, granted: Yen) -> None:
         self.granted = granted
+        self.until_ms = _FOREVER if granted else -1  # a call that ends later than this gets nothing
         self._uses: list[CreditUse] = []
         self._sum = 0
 
@@ -47,6 +50,8 @@ class CreditOrder:
         self._sum += yen
         while uses and self._sum - uses[-1].yen >= self.granted:
             self._sum -= uses.pop().yen
+        if self._sum >= self.granted:
+            self.until_ms = uses[-1].ended_ms if uses else -1
 
     def shares(self) -> dict[Any, Yen]:
         """Credit of each call that uses some: whole charges, and for the last the part up to the limit."""

@@ -1,0 +1,69 @@
+"""Joins rating to its data files, the databases and the running service."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from denwa.cli.desk import databases
+from denwa.cli.main import StateError
+from denwa.config.settings import ConfigurationError, Settings
+from denwa.control.socket import tell
+from denwa.rating.rate_calls import Rater
+from denwa.rating.tariff import TariffBook
+from denwa.rating.tariff_files import TariffFault, load_tariff, load_tax_rates
+from denwa.rating.tax import TaxRates
+from denwa.storage.ended_calls import SqlJournalReader
+from denwa.storage.rating_accounts import SqlAccounts
+from denwa.storage.rating_store import SqlLedger
+
+
+@dataclass(frozen=True, slots=True)
+class RatingData:
+    """Prices and tax rates, checked."""
+
+    tariffs: TariffBook
+    tax: TaxRates
+
+
+def load_rating_data(settings: Settings, tariff: str | None = None) -> RatingData:
+    """Raises ConfigurationError that names file and line of every fault (T8)."""
+    directory = settings.rating.tariff_directory
+    try:
+        return RatingData(load_tariff(directory, tariff or settings.rating.tariff), load_tax_rates(directory))
+    except TariffFault as fault:
+        raise ConfigurationError(str(fault)) from None
+
+
+def open_rater(settings: Settings, main: Engine, journal: Engine) -> Rater:
+    """The rating of live calls on these databases."""
+    return Rater(SqlJournalReader(journal), SqlLedger(main), SqlAccounts(main), load_rating_data(settings).tariffs)
+
+
+@contextmanager
+def rated_databases(settings: Settings) -> Iterator[tuple[Engine, Engine, Rater]]:
+    """Main and journal database after everything that has ended until now was rated, and the rater.
+
+    The running service is asked to do it, because it may hold ends that are not in the journal yet; without one it is
+    done here.
+    """
+    with databases(settings) as (main, journal):
+        rater = open_rater(settings, main, journal)
+        try:
+            answer = tell(settings.data_dir, "sync")
+        except OSError as fault:
+            raise StateError(f"the running service does not answer: {fault}") from None
+        if answer not in (None, "ok"):
+            raise StateError(f"the running service could not rate what has ended: {answer}")
+        if answer is None:
+            rater.catch_up(now_ms())
+        yield main, journal, rater
+
+
+def now_ms() -> int:
+    """The wall clock, in ms since 1970 UTC."""
+    return time.time_ns() // 1_000_000
