@@ -1,0 +1,183 @@
+"""`denwa voicemail`: messages of a subscriber (V3-V5)."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from denwa.cli.desk import databases, phone_number, utc_now
+from denwa.cli.main import StateError, settings_of
+from denwa.config.settings import Settings
+from denwa.control.socket import tell
+from denwa.numbering import PhoneNumber
+from denwa.storage.voicemail_store import MailboxStore, OwnerStore
+from denwa.voicemail.letters import JAPAN, caller_names, minutes_seconds
+from denwa.voicemail.ports import Message
+from denwa.voicemail.setup import open_sounds
+from denwa.voicemail.sounds import FileSounds
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """One subscriber's messages as a command sees them: those whose time is over are gone (V4)."""
+
+    number: PhoneNumber
+    store: MailboxStore
+    sounds: FileSounds
+    keep: timedelta
+    now: datetime
+
+    def messages(self) -> list[Message]:
+        return [m for m in self.store.messages(self.number.e164) if self.deadline(m) > self.now]
+
+    def message(self, message_id: int) -> Message:
+        for message in self.messages():
+            if message.id == message_id:
+                return message
+        raise StateError(f"{self.number.grouped()}: no message {message_id}")
+
+    def deadline(self, message: Message) -> datetime:
+        return message.recording.recorded_at + self.keep
+
+
+@contextmanager
+def mailbox(settings: Settings, number: str) -> Iterator[Mailbox]:
+    owner = phone_number(number)
+    with databases(settings) as (main, _journal):
+        if OwnerStore(main).owner(owner.e164) is None:
+            raise StateError(f"{owner.grouped()} is not the number of a subscriber")
+        keep = timedelta(days=settings.voicemail.keep_days)
+        yield Mailbox(owner, MailboxStore(main), open_sounds(settings.data_dir), keep, utc_now())
+
+
+@click.group()
+def voicemail() -> None:
+    """Messages of a subscriber. NUMBER in every form; ID as `list` shows it."""
+
+
+@voicemail.command("list")
+@click.argument("number")
+@click.option("--json", "as_json", is_flag=True, help="a JSON array")
+@click.pass_context
+def list_(ctx: click.Context, number: str, as_json: bool) -> None:
+    """Stored messages, oldest first."""
+    settings = settings_of(ctx)
+    with mailbox(settings, number) as box:
+        found = box.messages()
+        described = [_described(box, message) for message in found]
+        if as_json:
+            click.echo(json.dumps(described, ensure_ascii=False, indent=1))
+            return
+        for message in found:
+            deadline = _japan(box.deadline(message), "%m-%d %H:%M")
+            click.echo(
+                f"{message.id:>6}  {_japan(message.recording.called_at)}  {_caller(message):<16}"
+                f"  {minutes_seconds(message.recording.duration_ms)}  kept until {deadline}"
+            )
+        click.echo(f"{len(found)}/{settings.voicemail.max_messages}")
+
+
+@voicemail.command()
+@click.argument("number")
+@click.argument("message_id", metavar="ID", type=int)
+@click.option("--json", "as_json", is_flag=True, help="a JSON object")
+@click.pass_context
+def show(ctx: click.Context, number: str, message_id: int, as_json: bool) -> None:
+    """Everything known of one message."""
+    with mailbox(settings_of(ctx), number) as box:
+        described = _described(box, box.message(message_id))
+    if as_json:
+        click.echo(json.dumps(described, ensure_ascii=False))
+        return
+    for key, value in described.items():
+        click.echo(f"{key:<14}  {value}")
+
+
+@voicemail.command()
+@click.argument("number")
+@click.argument("message_id", metavar="ID", type=int)
+@click.option("--out", type=click.Path(path_type=Path), help="the WAV file to write; - for stdout")
+@click.pass_context
+def get(ctx: click.Context, number: str, message_id: int, out: Path | None) -> None:
+    """Save the sound of a message as WAV (voicemail-ID.wav in this folder if not told otherwise)."""
+    with mailbox(settings_of(ctx), number) as box:
+        message = box.message(message_id)
+        try:
+            sound = box.sounds.read(message.recording.sound)
+        except OSError:
+            raise StateError(f"message {message_id}: its sound is missing") from None
+    if out == Path("-"):
+        sys.stdout.buffer.write(sound)
+        sys.stdout.buffer.flush()
+        return
+    target = out or Path(f"voicemail-{message_id}.wav")
+    try:
+        target.write_bytes(sound)
+    except OSError as fault:
+        raise StateError(f"{target}: {fault.strerror}") from None
+    click.echo(str(target))
+
+
+@voicemail.command()
+@click.argument("number")
+@click.argument("message_id", metavar="ID", type=int)
+@click.pass_context
+def delete(ctx: click.Context, number: str, message_id: int) -> None:
+    """Delete a message for good: it cannot be restored."""
+    settings = settings_of(ctx)
+    with mailbox(settings, number) as box:
+        message = box.message(message_id)
+        box.sounds.delete(message.recording.sound)
+        box.store.forget(message.id)
+    _announce(settings)
+    click.echo(f"message {message_id} deleted")
+
+
+def _announce(settings: Settings) -> None:
+    try:
+        answer = tell(settings.data_dir, "mailboxes")
+    except OSError as fault:
+        answer = str(fault)
+    if answer not in (None, "ok"):
+        raise StateError(f"deleted, but the running service has not taken it up: {answer}")
+
+
+def _described(box: Mailbox, message: Message) -> dict[str, Any]:
+    recording = message.recording
+    return {
+        "id": message.id,
+        "number": box.number.national(),
+        "caller": "" if not recording.caller else caller_names(recording.caller, "")[0],
+        "hidden_reason": recording.hidden_reason,
+        "called_at": _iso(recording.called_at),
+        "recorded_at": _iso(recording.recorded_at),
+        "duration_ms": recording.duration_ms,
+        "size": recording.size,
+        "cause": recording.cause,
+        "call_id": recording.call_id,
+        "heard": message.heard_at is not None,
+        "kept_until": _iso(box.deadline(message)),
+    }
+
+
+def _caller(message: Message) -> str:
+    """For the table: grouped, or why there is no number."""
+    recording = message.recording
+    name = caller_names(recording.caller, recording.hidden_reason)[0]
+    return PhoneNumber.parse(recording.caller).grouped() if name.isdecimal() else name
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(JAPAN).isoformat(timespec="milliseconds")
+
+
+def _japan(moment: datetime, form: str = "%Y-%m-%d %H:%M:%S") -> str:
+    return moment.astimezone(JAPAN).strftime(form)
