@@ -11,7 +11,7 @@ from typing import Any, Final
 from denwa.numbering.plan import NumberingPlan
 from denwa.voip.calls.journal import Group
 from denwa.voip.sip.digest import Digest
-from denwa.voip.sip.message import CALL_ID, USER_AGENT, Message
+from denwa.voip.sip.message import USER_AGENT, Message
 from denwa.voip.sip.peer import Peer
 from denwa.voip.sip.response import make_response, reason_header
 from denwa.voip.sip.timers import TimerQueues
@@ -143,7 +143,7 @@ class Context:
     def refuse(self, transaction: ServerTransaction, status: int, text: str, now: float, *extra: bytes) -> None:
         """Answer with a failure that says why: Reason header, counter, log line."""
         request = transaction.request
-        call_id = (request.value(CALL_ID) or b"?").decode("utf-8", "replace") if request else "?"
+        call_id = request.call_id.decode("utf-8", "replace") if request else "?"
         self.note(f"{transaction.method.decode('utf-8', 'replace')} {call_id}: {status} {text}")
         self.counters["refused", str(status)] += 1
         self.respond(transaction, status, now, [reason_header(status, text), *extra])

@@ -139,7 +139,7 @@ class SipEngine:
         peer = self._peer
         if method == b"CANCEL":
             self._cancel(transaction, request, now)
-        elif tag_of(request.value(TO) or b""):
+        elif request.to_tag:
             self.dialogs.request(transaction, request, peer, now)
         elif method == b"INVITE":
             self._invites.invite(transaction, request, peer, now)
@@ -167,7 +167,7 @@ class SipEngine:
 
     def on_ack(self, request: Message, peer: Peer, now: float) -> None:
         """An ACK to a 2xx (TransactionUser)."""
-        if tag_of(request.value(TO) or b""):
+        if request.to_tag:
             self.dialogs.ack(request, self._peer, now)
 
     # -- responses ------------------------------------------------------------------------------------------------

@@ -13,8 +13,8 @@ from denwa.voip.calls.journal import AliveEntry, CallEntry
 from denwa.voip.calls.requests import Side, ack_to_answer, ask_whether_alive, bye_of_dismissed, farewell
 from denwa.voip.context import Context, printable
 from denwa.voip.proxy.forward import count_hop, pop_via, strip_own_routes
-from denwa.voip.sip.fields import FieldFault, address_uri, cseq_of, delta_seconds, tag_of
-from denwa.voip.sip.message import CALL_ID, CONTACT, CSEQ, FROM, SESSION_EXPIRES, TO, Message
+from denwa.voip.sip.fields import FieldFault, address_uri, delta_seconds, tag_of
+from denwa.voip.sip.message import CONTACT, FROM, SESSION_EXPIRES, TO, Message
 from denwa.voip.sip.peer import Peer
 from denwa.voip.sip.response import make_cancel
 from denwa.voip.sip.transactions import IGNORE, ClientTransaction, ServerTransaction
@@ -123,8 +123,7 @@ class Dialogs:
 
     def find(self, request: Message) -> tuple[Call, bool] | None:
         """The call a request belongs to and whether its caller sent it."""
-        call_id = request.value(CALL_ID) or b""
-        from_tag, to_tag = tag_of(request.value(FROM) or b""), tag_of(request.value(TO) or b"")
+        call_id, from_tag, to_tag = request.call_id, request.from_tag, request.to_tag
         call = self.table.find(call_id, from_tag)
         if call is not None:
             early = call.state is CallState.SETUP
@@ -162,11 +161,10 @@ class Dialogs:
 
     def _note_sender(self, call: Call, from_caller: bool, request: Message, peer: Peer) -> None:
         leg = call.caller if from_caller else call.callee
-        number, method = cseq_of(request.value(CSEQ) or b"")
-        leg.cseq = max(leg.cseq, number)
+        leg.cseq = max(leg.cseq, request.cseq)
         if call.state is not CallState.SETUP:
             leg.peer = peer
-        if method in (b"INVITE", b"UPDATE") and CONTACT in request.at:
+        if request.method in (b"INVITE", b"UPDATE") and CONTACT in request.at:
             self._retarget(leg, request)
 
     def _retarget(self, leg: Leg, message: Message) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 
 from denwa.voip.context import Context
 from denwa.voip.sip.fields import FieldFault, address_uri, split_list, top_via
-from denwa.voip.sip.message import CALL_ID, CSEQ, FROM, MAX_FORWARDS, RECORD_ROUTE, ROUTE, VIA, Message, kind_of
+from denwa.voip.sip.message import MAX_FORWARDS, RECORD_ROUTE, ROUTE, VIA, Message
 from denwa.voip.sip.peer import Peer
 from denwa.voip.sip.uri import SipUri, UriFault, parse_uri
 
@@ -62,18 +62,20 @@ def _names_us(ctx: Context, value: bytes) -> bool:
 
 def loop_mark(request: Message, uri: bytes) -> int:
     """What must differ when a request rightly passes twice (RFC 5393 §4.2.1), as a number."""
-    return hash((uri, request.value(FROM), request.value(CALL_ID), request.value(CSEQ))) & 0xFFFFFFFF
+    return hash((uri, request.from_tag, request.to_tag, request.call_id, request.cseq)) & 0xFFFFFFFF
 
 
 def is_loop(ctx: Context, request: Message, mark: int) -> bool:
     """Whether one of our own Vias below the top stands for the very same request."""
-    for value in request.values(VIA)[1:]:
-        for element in split_list(value):
-            try:
-                if ctx.own_branch_mark(top_via(element).branch) == mark:
-                    return True
-            except FieldFault:
-                continue
+    if not request.more >> VIA & 1 and b"," not in request.lines[request.at[VIA]]:
+        return False
+    vias = [element for value in request.values(VIA) for element in split_list(value)]
+    for value in vias[1:]:
+        try:
+            if ctx.own_branch_mark(top_via(value).branch) == mark:
+                return True
+        except FieldFault:
+            continue
     return False
 
 
@@ -97,17 +99,7 @@ def pop_via(response: Message) -> None:
         if rest:
             response.lines[i] = b"Via: " + b", ".join(rest)
             return
-    del response.lines[i]
-    # Only this line went: shift what stood behind it, find the next Via.
-    at = response.at
-    for kind, where in at.items():
-        if where > i:
-            at[kind] = where - 1
-    del at[VIA]
-    for j in range(i, len(response.lines)):
-        if kind_of(response.lines[j]) == VIA:
-            at[VIA] = j
-            break
+    response.drop_first(VIA)
 
 
 def foreign_routes(ctx: Context, message: Message, *, above_ours: bool) -> tuple[bytes, ...]:

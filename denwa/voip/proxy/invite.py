@@ -13,8 +13,8 @@ from denwa.voip.proxy.identity import ask_privacy, assert_identity, strip_claims
 from denwa.voip.proxy.setup import GATEWAY_RING, CallSetup, Setup, Target, TargetKind
 from denwa.voip.registrar.handler import Registrar
 from denwa.voip.sip.checks import unsupported_extensions
-from denwa.voip.sip.fields import FieldFault, address_uri, cseq_of, tag_of
-from denwa.voip.sip.message import CALL_ID, CONTACT, CSEQ, FROM, Message
+from denwa.voip.sip.fields import FieldFault, address_uri
+from denwa.voip.sip.message import CONTACT, FROM, Message
 from denwa.voip.sip.peer import Peer
 from denwa.voip.sip.transactions import ServerTransaction
 
@@ -84,8 +84,8 @@ class InviteChain:
 
     def _merged(self, request: Message) -> bool:
         """The same INVITE on another way (RFC 3261 §8.2.2.2)."""
-        call = self._calls.find(request.value(CALL_ID) or b"", tag_of(request.value(FROM) or b""))
-        return call is not None and call.caller.cseq >= cseq_of(request.value(CSEQ) or b"")[0]
+        call = self._calls.find(request.call_id, request.from_tag)
+        return call is not None and call.caller.cseq >= request.cseq
 
     def _call(self, request: Message, peer: Peer) -> Call:
         ctx = self._ctx
@@ -96,12 +96,12 @@ class InviteChain:
             contact = b""
         leg = Leg(
             peer,
-            tag_of(sender),
+            request.from_tag,
             contact,
-            cseq_of(request.value(CSEQ) or b"")[0],
+            request.cseq,
             foreign_routes(ctx, request, above_ours=False),
         )
-        call = Call(request.value(CALL_ID) or b"", self._calls.new_id(ctx.now_ms), ctx.now_ms, leg)
+        call = Call(request.call_id, self._calls.new_id(ctx.now_ms), ctx.now_ms, leg)
         call.caller_true = call.caller_shown = sender
         return call
 

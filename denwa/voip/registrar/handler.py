@@ -17,8 +17,8 @@ from denwa.voip.registrar.bindings import (
     newest,
     read_contacts,
 )
-from denwa.voip.sip.fields import FieldFault, address_uri, cseq_of
-from denwa.voip.sip.message import CALL_ID, CONTACT, CSEQ, EXPIRES, PATH, TO, USER_AGENT, Message
+from denwa.voip.sip.fields import FieldFault, address_uri
+from denwa.voip.sip.message import CONTACT, EXPIRES, PATH, TO, USER_AGENT, Message
 from denwa.voip.sip.peer import Peer, flow_text, peer_of_text
 from denwa.voip.sip.response import reason_header
 from denwa.voip.sip.transactions import ServerTransaction
@@ -73,8 +73,8 @@ class Registrar:
         outcome = apply_register(
             held,
             contacts,
-            request.value(CALL_ID) or b"",
-            cseq_of(request.value(CSEQ) or b"")[0],
+            request.call_id,
+            request.cseq,
             self._policy,
             ctx.now_ms,
             flow_text(peer),

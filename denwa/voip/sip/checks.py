@@ -11,7 +11,6 @@ from denwa.voip.sip.fields import MAX_CSEQ, FieldFault, address_uri, cseq_of, ha
 from denwa.voip.sip.message import (
     CALL_ID,
     CONTACT,
-    CONTENT_LENGTH,
     CONTENT_TYPE,
     CSEQ,
     EXPIRES,
@@ -31,7 +30,8 @@ Fault = tuple[int, str]
 
 
 def request_fault(request: Message) -> Fault | None:
-    """The status and reason a request must be answered with, or None when it is sound."""
+    """The status and reason a request must be answered with, or None when it is sound (its tags, Call-ID and CSeq
+    number are then filled in)."""
     at = request.at
     if not (VIA in at and FROM in at and TO in at and CALL_ID in at and CSEQ in at):
         return 400, "missing " + ", ".join(name for kind, name in _NAMES.items() if kind not in at)
@@ -59,20 +59,25 @@ def _uri_fault(uri: bytes) -> Fault | None:
 
 def _fields_fault(request: Message) -> Fault | None:
     value = request.value
+    sender, receiver = value(FROM) or b"", value(TO) or b""
     try:
         number, method = cseq_of(value(CSEQ) or b"")
-        for kind in (FROM, TO):
-            if not address_uri(value(kind) or b""):
-                return 400, f"{_NAMES[kind]} without a URI"
+        if not address_uri(sender):
+            return 400, "From without a URI"
+        if not address_uri(receiver):
+            return 400, "To without a URI"
     except FieldFault as fault:
         return 400, str(fault)
     if number > MAX_CSEQ:
         return 400, "CSeq number too large"
     if method != request.method:
         return 400, "CSeq of another method"
-    if not tag_of(value(FROM) or b""):
+    request.from_tag = tag_of(sender)
+    if not request.from_tag:
         return 400, "From without a tag"
-    call_id = value(CALL_ID)
+    request.to_tag = tag_of(receiver)
+    request.cseq = number
+    request.call_id = call_id = value(CALL_ID) or b""
     if not call_id or len(call_id) > _MAX_CALL_ID or b" " in call_id:
         return 400, "Call-ID"
     at = request.at
@@ -80,8 +85,6 @@ def _fields_fault(request: Message) -> Fault | None:
         hops = value(MAX_FORWARDS) or b""
         if not hops.isdigit() or len(hops) > 3 or int(hops) > 255:
             return 400, "Max-Forwards"
-    if CONTENT_LENGTH in at and not (value(CONTENT_LENGTH) or b"").isdigit():
-        return 400, "Content-Length"
     if request.body and CONTENT_TYPE not in at:
         return 400, "body without Content-Type"
     if EXPIRES in at and request.method == b"REGISTER" and not (value(EXPIRES) or b"").isdigit():

@@ -97,18 +97,40 @@ class MessageFault(Exception):
 
 
 class Message:
-    """`lines[0]` is the start line, the rest header lines without CRLF. `at` maps a kind to its first line."""
+    """`lines[0]` is the start line, the rest header lines without CRLF. `at` maps a kind to its first line.
 
-    __slots__ = ("at", "body", "lines", "method", "repeated", "status", "uri")
+    A line taken out leaves b"" behind, so that no index moves. The last five fields are filled by the checks of a
+    request (`checks.request_fault`); a response has them empty.
+    """
+
+    __slots__ = (
+        "at",
+        "body",
+        "call_id",
+        "cseq",
+        "from_tag",
+        "lines",
+        "method",
+        "more",
+        "repeated",
+        "status",
+        "to_tag",
+        "uri",
+    )
 
     def __init__(self, lines: list[bytes], at: dict[int, int], body: bytes) -> None:
         self.lines = lines
         self.at = at
         self.body = body
+        self.more = 0  # bit 1 << kind: that kind has more than one line
         self.repeated = 0  # kind of a header that may stand once and stands twice; 0: none
         self.method = b""  # of a request
         self.uri = b""  # Request-URI
         self.status = 0  # of a response
+        self.call_id = b""
+        self.from_tag = b""
+        self.to_tag = b""
+        self.cseq = 0
 
     def value(self, kind: int) -> bytes | None:
         """The first such header's value, trimmed; None when there is none."""
@@ -123,7 +145,16 @@ class Message:
         first = self.at.get(kind)
         if first is None:
             return []
-        return [line[line.find(b":") + 1 :].strip() for line in self.lines[first:] if kind_of(line) == kind]
+        return [line[line.find(b":") + 1 :].strip() for line in self.lines_of(kind)]
+
+    def lines_of(self, kind: int) -> list[bytes]:
+        """All lines of that kind, in order."""
+        first = self.at.get(kind)
+        if first is None:
+            return []
+        if not self.more >> kind & 1:
+            return [self.lines[first]]
+        return [line for line in self.lines[first:] if kind_of(line) == kind]
 
     def replace(self, kind: int, line: bytes) -> None:
         """Put `line` in the place of the first header of that kind, or at the end."""
@@ -136,36 +167,30 @@ class Message:
 
     def remove(self, kind: int) -> None:
         """Take every line of that kind out."""
-        first = self.at.get(kind)
-        if first is not None:
-            self._reindex(self.lines[:first] + [line for line in self.lines[first:] if kind_of(line) != kind])
+        first = self.at.pop(kind, None)
+        if first is None:
+            return
+        self.lines[first] = b""
+        if self.more >> kind & 1:
+            self.lines = [b"" if kind_of(line) == kind else line for line in self.lines]
 
-    def drop_line(self, i: int) -> None:
-        lines = self.lines
-        del lines[i]
-        self._reindex(lines)
-
-    def _reindex(self, lines: list[bytes]) -> None:
-        at: dict[int, int] = {}
-        for i in range(1, len(lines)):
-            kind = kind_of(lines[i])
-            if kind and kind not in at:
-                at[kind] = i
-        self.lines = lines
-        self.at = at
-
-    def copy(self) -> Message:
-        twin = Message(self.lines.copy(), self.at.copy(), self.body)
-        twin.method, twin.uri, twin.status = self.method, self.uri, self.status
-        return twin
+    def drop_first(self, kind: int) -> None:
+        """Take the first line of that kind out; the next becomes the first."""
+        first = self.at.pop(kind)
+        self.lines[first] = b""
+        if self.more >> kind & 1:
+            for i in range(first + 1, len(self.lines)):
+                if kind_of(self.lines[i]) == kind:
+                    self.at[kind] = i
+                    break
 
     def encode(self) -> bytes:
-        return b"\r\n".join(self.lines) + b"\r\n\r\n" + self.body
+        return b"\r\n".join(filter(None, self.lines)) + b"\r\n\r\n" + self.body
 
     def encode_under(self, *top: bytes) -> bytes:
         """The message with header lines set in right under the start line (Via and Record-Route of a proxy)."""
         lines = self.lines
-        return b"\r\n".join((lines[0], *top, *lines[1:])) + b"\r\n\r\n" + self.body
+        return b"\r\n".join(filter(None, (lines[0], *top, *lines[1:]))) + b"\r\n\r\n" + self.body
 
 
 def kind_of(line: bytes) -> int:
@@ -194,13 +219,14 @@ def parse_message(data: bytes, *, stream: bool = False) -> Message:
     if len(head) > MAX_HEAD:
         raise MessageFault("headers too long")
     lines = head.split(b"\r\n")
+    ends = len(lines) - 1
     if b"\r\n " in head or b"\r\n\t" in head:
         lines = _unfold(lines)
     if len(lines) > MAX_LINES:
         raise MessageFault("too many header lines")
     message = _index(lines, body)
     _start_line(message)
-    if head.count(b"\n") != head.count(b"\r\n") or head.count(b"\r") != head.count(b"\n") or b"\0" in head:
+    if head.count(b"\n") != ends or head.count(b"\r") != ends or b"\0" in head:
         raise MessageFault("bare CR, LF or NUL in the headers", message)
     _fit_body(message, body, stream)
     return message
@@ -228,6 +254,8 @@ def _index(lines: list[bytes], body: bytes) -> Message:
                     at[kind] = i
                 elif kind < LAST_SINGLE:
                     message.repeated = kind
+                else:
+                    message.more |= 1 << kind
         i += 1
     if bad:
         _start_line(message)
@@ -248,7 +276,7 @@ def _unfold(lines: list[bytes]) -> list[bytes]:
 
 def _start_line(message: Message) -> None:
     first = message.lines[0]
-    if first.startswith(b"SIP/2.0 "):
+    if first[:8] == b"SIP/2.0 ":
         code = first[8:11]
         if not code.isdigit() or first[11:12] not in (b" ", b"") or not 100 <= int(code) <= 699:
             raise MessageFault("status line without a status")
@@ -264,9 +292,11 @@ def _start_line(message: Message) -> None:
 
 
 def _fit_body(message: Message, body: bytes, stream: bool) -> None:
-    raw = message.value(CONTENT_LENGTH)
-    if raw is None:
+    i = message.at.get(CONTENT_LENGTH)
+    if i is None:
         return
+    line = message.lines[i]
+    raw = line[line.find(b":") + 1 :].strip()
     if not raw.isdigit() or len(raw) > 9:
         raise MessageFault("Content-Length is no number", message)
     length = int(raw)

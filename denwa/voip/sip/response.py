@@ -61,14 +61,14 @@ PHRASES: Final[dict[int, bytes]] = {
 
 def make_response(request: Message, status: int, to_tag: bytes, extra: list[bytes] | None = None) -> bytes:
     """A response without body. `extra`: whole header lines. `to_tag` is put on To unless it has one or is empty."""
-    out = [b"SIP/2.0 %d %s" % (status, PHRASES.get(status, b"Failure"))]
-    keep_route = 100 < status < 300
-    for line in request.lines[1:]:
-        kind = kind_of(line)
-        if kind in (VIA, FROM, CALL_ID, CSEQ) or (kind == RECORD_ROUTE and keep_route):
-            out.append(line)
-        elif kind == TO:
-            out.append(line + b";tag=" + to_tag if to_tag and not tag_of(line) else line)
+    at, lines = request.at, request.lines
+    to = lines[at[TO]]
+    if to_tag and not tag_of(to[to.find(b":") + 1 :].strip()):
+        to = to + b";tag=" + to_tag
+    out = [b"SIP/2.0 %d %s" % (status, PHRASES.get(status, b"Failure")), *request.lines_of(VIA)]
+    if 100 < status < 300:
+        out += request.lines_of(RECORD_ROUTE)
+    out += (lines[at[FROM]], to, lines[at[CALL_ID]], lines[at[CSEQ]])
     if extra:
         out += extra
     out.append(b"Content-Length: 0\r\n\r\n")

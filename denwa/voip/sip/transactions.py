@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Protocol, TypeAlias
 
-from denwa.voip.sip.fields import MAGIC, Via, tag_of
+from denwa.voip.sip.fields import MAGIC, Via
 from denwa.voip.sip.machines import (
     INVITE_CLIENT,
     INVITE_SERVER,
@@ -15,7 +15,7 @@ from denwa.voip.sip.machines import (
     State,
     Table,
 )
-from denwa.voip.sip.message import CALL_ID, CSEQ, FROM, VIA, Message
+from denwa.voip.sip.message import VIA, Message
 from denwa.voip.sip.peer import Peer
 from denwa.voip.sip.response import make_ack, make_response
 from denwa.voip.sip.timers import T1, T2, T4, TIMEOUT, WAIT_D, TimerQueues
@@ -239,9 +239,7 @@ def _server_key(request: Message, via: Via, method: bytes) -> Key:
     """RFC 3261 §17.2.3; a branch without the magic cookie is matched as RFC 2543 did."""
     if via.branch.startswith(MAGIC):
         return (via.branch, via.sent_by, method)
-    cseq = (request.value(CSEQ) or b"").partition(b" ")[0]
-    from_tag = tag_of(request.value(FROM) or b"")
-    return (request.uri, from_tag, request.value(CALL_ID) or b"", cseq, request.value(VIA) or b"", method)
+    return (request.uri, request.from_tag, request.call_id, b"%d" % request.cseq, request.value(VIA) or b"", method)
 
 
 def _send(layer: TransactionLayer, t: Any, now: float, what: bytes) -> None:

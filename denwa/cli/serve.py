@@ -1,0 +1,244 @@
+"""`denwa serve`: the whole service in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import ipaddress
+import logging
+import signal
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import uvicorn
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from denwa.cli.demo import ensure_demo
+from denwa.cli.main import StateError, settings_of
+from denwa.cli.rating_desk import open_rater
+from denwa.cli.wiring import (
+    DirectoryFeed,
+    RatingLoop,
+    VoicemailPlacesOfService,
+    engine_counters,
+    engine_gauges,
+    make_engine,
+    open_journal_store,
+)
+from denwa.config.settings import ConfigurationError, Settings
+from denwa.control.socket import SOCKET_NAME, listen
+from denwa.mypage.app import web_application
+from denwa.numbering import NumberingPlan, PlanFault, load_plan
+from denwa.storage.engine import open_journal, open_main
+from denwa.storage.journal_writer import JournalWriter
+from denwa.storage.migrate import upgrade_all
+from denwa.storage.outbox_store import OutboxStore
+from denwa.storage.voicemail_store import MailboxStore, OwnerStore
+from denwa.voicemail.service import VoicemailService
+from denwa.voip.server import SipServer
+from denwa.voip.sip.trace import Trace
+
+log = logging.getLogger("denwa")
+
+
+@click.command()
+@click.option("--config", "config_file", type=click.Path(path_type=Path), help="TOML file (or DENWA_CONFIG)")
+@click.option("--demo", is_flag=True, help="demonstration data; loopback only")
+@click.pass_context
+def serve(ctx: click.Context, config_file: Path | None, demo: bool) -> None:
+    """Run the service in the foreground; logs go to stderr."""
+    settings = settings_of(ctx, demo=demo, config=config_file)
+    if demo:
+        _only_loopback(settings)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    try:
+        plan = load_plan(settings.numbering.directory, settings.numbering.operator_file)
+    except PlanFault as fault:
+        raise ConfigurationError(str(fault)) from None
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _only_one(settings.data_dir):
+        _run(Service(settings, plan))
+
+
+def _only_loopback(settings: Settings) -> None:
+    for name, host in (("sip.bind", settings.sip.bind), ("http.bind", settings.http.bind)):
+        try:
+            loopback = ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            loopback = host == "localhost"
+        if not loopback:
+            raise ConfigurationError(f"--demo listens on loopback only; {name} is {host}")
+
+
+@contextlib.contextmanager
+def _only_one(data_dir: Path) -> Iterator[None]:
+    """Two services on one data folder would write one journal."""
+    with (data_dir / "service.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise StateError(f"a service runs already on {data_dir}") from None
+        yield
+
+
+def _run(service: Service) -> None:
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(service.run())
+    else:
+        uvloop.run(service.run())
+
+
+class Service:
+    """Everything that runs, started in an order in which nothing is missed and stopped in the reverse."""
+
+    def __init__(self, settings: Settings, plan: NumberingPlan) -> None:
+        self._settings = settings
+        self._plan = plan
+        self._stop = asyncio.Event()
+
+    async def run(self) -> None:
+        settings = self._settings
+        main = open_main(settings.database.url, settings.data_dir)
+        journal = open_journal(settings.database.url, settings.data_dir)
+        try:
+            self._prepare(main, journal)
+        except SQLAlchemyError as fault:
+            raise StateError(f"the database cannot be used: {fault}") from None
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop.set)
+        async with contextlib.AsyncExitStack() as stack:
+            await self._start(stack, main, journal)
+            await self._stop.wait()
+            log.info("stopping")
+        main.dispose()
+        journal.dispose()
+
+    def _prepare(self, main: Engine, journal: Engine) -> None:
+        for step in upgrade_all(main, journal):
+            log.info("schema %s", step)
+        if self._settings.demo:
+            ensure_demo(main, self._settings, self._plan, datetime.now(UTC))
+
+    async def _start(self, stack: contextlib.AsyncExitStack, main: Engine, journal: Engine) -> None:
+        settings = self._settings
+        voicemail = VoicemailService(settings, MailboxStore(main), OutboxStore(main), OwnerStore(main))
+        places = VoicemailPlacesOfService(voicemail)
+        engine = make_engine(settings, self._plan, places)
+        feed = DirectoryFeed(main, engine, settings.realm)
+        feed.load()
+        rating = RatingLoop(open_rater(settings, main, journal))
+        server = SipServer(
+            engine,
+            Trace(settings.sip.trace_messages),
+            max_connections=settings.limits.tcp_connections,
+            on_ended=rating.wake,
+        )
+        places.flush = server.flush
+        writer = self._open_journal(server)
+        stack.callback(writer.close)
+        await voicemail.start()
+        stack.push_async_callback(voicemail.stop)
+        try:
+            await server.open(settings.sip.bind, settings.sip.port, writer)
+        except OSError as fault:
+            raise StateError(f"SIP on {settings.sip.bind}:{settings.sip.port}: {fault.strerror}") from None
+        stack.callback(server.close)
+        control = await listen(settings.data_dir, _Control(feed, rating, server).answer)
+        stack.callback((settings.data_dir / SOCKET_NAME).unlink, missing_ok=True)
+        stack.callback(control.close)
+        self._spawn(stack, rating.run())
+        self._spawn(stack, _refresh_now_and_then(feed))
+        await self._open_web(stack, server, voicemail, rating)
+        log.info("SIP on %s:%d (UDP, TCP), web on http://%s:%d/", settings.sip.bind, settings.sip.port,
+                 settings.http.bind, settings.http.port)  # fmt: skip
+
+    def _open_journal(self, server: SipServer) -> JournalWriter:
+        """The journal, and what it kept taken up by the engine before the first message comes."""
+        store = open_journal_store(self._settings)
+        writer = JournalWriter(store, self._settings.data_dir / "journal.spool", server.journal_done)
+        writer.replay_spool()
+        now_ms = server.now_ms()
+        bindings, calls = store.bindings(now_ms), store.open_calls()
+        server.restore(bindings, calls)
+        writer.start()
+        if calls or bindings:
+            log.info("taken up: %d calls, %d bindings", len(calls), len(bindings))
+        return writer
+
+    def _spawn(self, stack: contextlib.AsyncExitStack, work: Any) -> None:
+        task = asyncio.create_task(work)
+        stack.callback(task.cancel)
+
+    async def _open_web(
+        self, stack: contextlib.AsyncExitStack, server: SipServer, voicemail: VoicemailService, rating: RatingLoop
+    ) -> None:
+        async def gauges() -> dict[str, float]:
+            counts = await voicemail.counts()
+            return engine_gauges(server, [self._settings.data_dir]) | {
+                f"voicemail_{name}": float(count) for name, count in counts.items()
+            }
+
+        def health() -> dict[str, bool]:
+            return {"sip": server.ready, "rating": not rating.failed}
+
+        application = web_application(health, lambda: engine_counters(server), gauges)
+        http = self._settings.http
+        web = uvicorn.Server(
+            uvicorn.Config(application, host=http.bind, port=http.port, log_level="warning", lifespan="off")
+        )
+        web.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+        serving = asyncio.create_task(web.serve())
+        while not web.started:
+            if serving.done():
+                raise StateError(f"web on {http.bind}:{http.port}: the address cannot be used")
+            await asyncio.sleep(0.01)
+
+        async def close() -> None:
+            web.should_exit = True
+            await serving
+
+        stack.push_async_callback(close)
+
+
+class _Control:
+    """Requests of the control socket (see denwa/control/socket.py)."""
+
+    def __init__(self, feed: DirectoryFeed, rating: RatingLoop, server: SipServer) -> None:
+        self._feed = feed
+        self._rating = rating
+        self._server = server
+
+    async def answer(self, request: str) -> str:
+        word, _, argument = request.partition(" ")
+        if word == "subscribers":
+            await self._feed.refresh()
+        elif word == "mailboxes":
+            pass  # counts are read from the database when they are needed
+        elif word == "sync":
+            await self._server.settled()
+            await self._rating.catch_up()
+        elif word == "trace":
+            return self._server.trace.ladder(argument.encode()).replace("\n", "\x1e")
+        else:
+            return f"unknown request {word!r}"
+        return "ok"
+
+
+async def _refresh_now_and_then(feed: DirectoryFeed) -> None:
+    """Changes made on another machine come without word."""
+    while True:
+        await asyncio.sleep(1.0)
+        try:
+            await feed.refresh()
+        except SQLAlchemyError as fault:
+            log.error("the directory could not be refreshed: %s", fault)

