@@ -10,7 +10,7 @@ from denwa.cli.desk import databases
 from denwa.cli.main import StateError, settings_of
 from denwa.config.settings import Settings
 from denwa.contracts.faults import ContractFault
-from denwa.contracts.key_file import load_key
+from denwa.contracts.key_file import read_key
 from denwa.contracts.sealing import Seal
 from denwa.storage.consistency import check_journal, check_main, check_schema
 from denwa.storage.contracts_store import SqlContractsStore
@@ -52,7 +52,7 @@ def _check_key(store: SqlContractsStore, settings: Settings) -> list[str]:
     """The key file opens what the database keeps sealed: the first subscriber's password stands for all."""
     for first in store.each():
         try:
-            seal = Seal(load_key(settings.data_dir, secrets.token_bytes), secrets.token_bytes)
+            seal = Seal(read_key(settings.data_dir), secrets.token_bytes)
             seal.open(first.account, first.credentials.sealed_password)
         except ContractFault as fault:
             return [str(fault)]

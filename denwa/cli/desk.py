@@ -18,7 +18,7 @@ from denwa.cli.main import StateError
 from denwa.config.settings import ConfigurationError, Settings
 from denwa.contracts.desk import TOKYO, Desk
 from denwa.contracts.faults import ContractFault
-from denwa.contracts.key_file import load_key
+from denwa.contracts.key_file import KEY_NAME, make_key, read_key
 from denwa.contracts.sealing import Seal, pepper
 from denwa.contracts.stock import OwnRange
 from denwa.contracts.web_password import WebPasswords
@@ -43,7 +43,11 @@ class Office:
     @property
     def who(self) -> str:
         """Who is at the keyboard, for the change log (O1)."""
-        return f"cli:{os.environ.get('SUDO_USER') or getpass.getuser()}"
+        try:
+            name = os.environ.get("SUDO_USER") or getpass.getuser()
+        except (KeyError, OSError):  # a container's user need not have a name
+            name = f"uid {os.getuid()}"
+        return f"cli:{name}"
 
     def announce(self) -> None:
         """Make the running service take the change up before the command returns."""
@@ -52,7 +56,7 @@ class Office:
 
 def open_desk(engine: Engine, settings: Settings, plan: NumberingPlan) -> Desk:
     """The desk over the main database of these settings. ContractFault when the key file cannot be used."""
-    key = load_key(settings.data_dir, secrets.token_bytes)
+    key = data_folder_key(engine, settings)
     return Desk(
         store=SqlContractsStore(engine),
         plan=plan,
@@ -63,6 +67,17 @@ def open_desk(engine: Engine, settings: Settings, plan: NumberingPlan) -> Desk:
         realm=settings.realm,
         ring_time=settings.sip.ring_time,
     )
+
+
+def data_folder_key(engine: Engine, settings: Settings) -> bytes:
+    """The key of the data folder; ContractFault(KEY) when it cannot be used.
+
+    It is made only for a database without subscribers: made anew over sealed passwords it would hide that theirs is
+    lost, and a second node on the same database would seal with a key that the first cannot open.
+    """
+    if not (settings.data_dir / KEY_NAME).exists() and next(iter(SqlContractsStore(engine).each()), None) is None:
+        make_key(settings.data_dir, secrets.token_bytes)
+    return read_key(settings.data_dir)
 
 
 @contextmanager

@@ -65,10 +65,10 @@ def add(
 
 
 @subscriber.command("list")
-@click.option("--state", type=click.Choice(list(State)))
+@click.option("--state", type=click.Choice([str(state) for state in State]))
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_context
-def list_(ctx: click.Context, state: State | None, as_json: bool) -> None:
+def list_(ctx: click.Context, state: str | None, as_json: bool) -> None:
     """Subscribers by number."""
     with office(settings_of(ctx)) as here:
         found = here.desk.store.each(State(state) if state else None)

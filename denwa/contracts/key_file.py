@@ -13,22 +13,37 @@ KEY_NAME = "secret.key"
 KEY_BYTES = 32
 
 
-def load_key(data_dir: Path, random_bytes: RandomBytes) -> bytes:
-    """Read the key, or make it (mode 0600). Two processes that start at once get the same key.
+def read_key(data_dir: Path) -> bytes:
+    """The key. ContractFault(KEY) when the file is missing, cannot be read or is no key."""
+    path = data_dir / KEY_NAME
+    try:
+        key = bytes.fromhex(path.read_text(encoding="ascii").strip())
+    except FileNotFoundError:
+        problem = "missing; what was sealed with it opens with no other: restore it from the backup"
+        raise ContractFault(Reason.KEY, f"{path}: {problem}") from None
+    except OSError as fault:
+        raise ContractFault(Reason.KEY, f"{path}: {fault.strerror}") from None
+    except ValueError:
+        raise ContractFault(Reason.KEY, f"{path}: not a key in hexadecimal") from None
+    if len(key) != KEY_BYTES:
+        raise ContractFault(Reason.KEY, f"{path}: {len(key)} bytes, {KEY_BYTES} expected")
+    return key
 
-    ContractFault(KEY) when the file is no key or cannot be read: a new one is never put over an old one.
-    """
+
+def load_key(data_dir: Path, random_bytes: RandomBytes) -> bytes:
+    """The key, made first where there is none: for what needs a secret and seals nothing."""
+    make_key(data_dir, random_bytes)
+    return read_key(data_dir)
+
+
+def make_key(data_dir: Path, random_bytes: RandomBytes) -> None:
+    """Make the key (mode 0600) where there is none. Two processes that do it at once end with one key."""
     path = data_dir / KEY_NAME
     try:
         if not path.exists():
             _create(path, random_bytes(KEY_BYTES))
-        key = bytes.fromhex(path.read_text(encoding="ascii").strip())
-    except (OSError, ValueError) as fault:
-        problem = fault.strerror if isinstance(fault, OSError) else "not a key in hexadecimal"
-        raise ContractFault(Reason.KEY, f"{path}: {problem}") from None
-    if len(key) != KEY_BYTES:
-        raise ContractFault(Reason.KEY, f"{path}: {len(key)} bytes, {KEY_BYTES} expected")
-    return key
+    except OSError as fault:
+        raise ContractFault(Reason.KEY, f"{path}: {fault.strerror}") from None
 
 
 def _create(path: Path, key: bytes) -> None:

@@ -31,12 +31,12 @@ class SqlContractsStore:
     """Over an engine of `denwa.storage.engine.open_main`. Safe to use from several threads."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self.engine = engine
         self._reading = engine.execution_options(read_only=True)
 
     @contextmanager
     def changing(self, who: str, now: datetime) -> Iterator[SqlContractsUnit]:
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             lock_contracts(connection)
             yield SqlContractsUnit(connection, who, now)
 
