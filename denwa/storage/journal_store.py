@@ -224,9 +224,9 @@ class PostgresJournalStore:
             self._connection = psycopg.connect(
                 self._conninfo,
                 autocommit=True,
-                connect_timeout=5,
-                tcp_user_timeout=10_000,
-                options="-c statement_timeout=10000 -c lock_timeout=5000 -c synchronous_commit=on -c timezone=UTC",
+                connect_timeout=2,
+                tcp_user_timeout=5_000,
+                options="-c statement_timeout=5000 -c lock_timeout=3000 -c synchronous_commit=on -c timezone=UTC",
             )
         return self._connection
 
