@@ -38,11 +38,15 @@ class RowFault(Exception):
 class _Sums:
     """One contract's billing month."""
 
-    __slots__ = ("calls", "credit", "domestic", "duration", "international", "month", "period", "taxed")
+    __slots__ = (
+        "calls", "credit", "domestic", "duration", "first_day", "international", "last_day", "month", "period", "taxed"
+    )  # fmt: skip
 
     def __init__(self, month: BillingMonth) -> None:
         self.month = month
         self.period = month.start.isoformat()
+        self.first_day = month.start_ms // _DAY_MS + 1  # days since 1970 in Tokyo
+        self.last_day = month.end_ms // _DAY_MS
         self.calls = self.duration = 0
         self.domestic: Yen = 0
         self.international: Yen = 0
@@ -51,36 +55,36 @@ class _Sums:
 
 
 class _Contract:
-    __slots__ = ("bill_day", "credit", "days", "months", "national", "start_ms")
+    __slots__ = ("bill_day", "credit", "current", "months", "national", "start_ms")
 
-    def __init__(self, national: str, start_ms: int, bill_day: int, credit: CreditOrder) -> None:
+    def __init__(self, national: str, start: date, bill_day: int, credit: CreditOrder) -> None:
         self.national = national
-        self.start_ms = start_ms
+        self.start_ms = midnight_ms(start)
         self.bill_day = bill_day
         self.credit = credit
         self.months: dict[date, _Sums] = {}
-        self.days: dict[int, _Sums] = {}  # the month of each day seen
+        self.current = self.turn_to(start)  # calls of one month mostly follow one another
 
-    def sums(self, day_number: int, day: date) -> _Sums:
+    def turn_to(self, day: date) -> _Sums:
+        """The sums of the month that `day` is in, made when they are the first call's."""
         month = billing_month_of(day, self.bill_day)
-        sums = self.months.get(month.start)
-        if sums is None:
-            sums = self.months[month.start] = _Sums(month)
-        self.days[day_number] = sums
-        return sums
+        self.current = self.months.get(month.start) or self.months.setdefault(month.start, _Sums(month))
+        return self.current
 
 
 class _Rated(NamedTuple):
     """What thousands of calls have in common: class, units, charge and month, ready to be written."""
 
+    number_class: str
+    units: int
     yen: Yen
-    sums_start: date
+    month_start: date
     taxed: bool
-    before_credit: str
-    line_end: str
+    line: str  # everything after the call id
 
-    def text(self, credit: Yen) -> str:
-        return f"{self.before_credit},{credit},{self.yen - credit},{self.line_end}"
+    def with_credit(self, credit: Yen) -> _Rated:
+        fields = (self.number_class, self.units, self.yen, credit, self.yen - credit, self.month_start)
+        return self._replace(line="," + csv_line(fields))
 
 
 class _Day(NamedTuple):
@@ -122,7 +126,7 @@ class FileRating:
             self._contracts.pop(national, None)  # which of the two is meant is not guessed
             raise
         credit = CreditOrder(self._tariffs.credit_at_start(start))
-        self._contracts[national] = _Contract(national, midnight_ms(start), int(bill_day), credit)
+        self._contracts[national] = _Contract(national, start, int(bill_day), credit)
 
     def add_call(self, row: tuple[str, ...]) -> None:
         """A row of the calls file (CALL_COLUMNS). Raises RowFault and then has changed nothing."""
@@ -135,8 +139,6 @@ class FileRating:
         if not end_cause:
             raise RowFault("end_cause is empty")
         key = f"{call_id}{_KEY}{leg}{_KEY}{contract.national}"
-        if key in self._calls:
-            raise RowFault("the same call and leg as in an earlier row")
         if not call_id or _KEY in call_id or not (call_id.isascii() or is_text(call_id)):
             raise RowFault("call_id is empty or no text")
         try:
@@ -152,7 +154,9 @@ class FileRating:
             raise RowFault(f"dialed {dialed!r}: {number_class.text}")
         price = day.prices[number_class]
         units = units_of(duration_ms, price.unit_ms, end_cause)
-        sums = contract.days.get(day_number) or contract.sums(day_number, day.day)
+        sums = contract.current
+        if not sums.first_day <= day_number <= sums.last_day:
+            sums = contract.turn_to(day.day)
         self._book(sums, key, price, units)
         sums.duration += duration_ms
         ended_ms = answered_ms + duration_ms
@@ -162,7 +166,11 @@ class FileRating:
     def _book(self, sums: _Sums, key: str, price: Price, units: int) -> None:
         yen = units * price.yen_per_unit
         kind = (price.number_class, units, yen, sums.period)
-        self._calls[key] = self._kinds.get(kind) or self._kind(kind, price, sums)
+        calls = self._calls
+        before = len(calls)
+        calls.setdefault(key, self._kinds.get(kind) or self._kind(kind, price, sums))
+        if len(calls) == before:
+            raise RowFault("the same call and leg as in an earlier row")
         sums.calls += 1
         if price.number_class == INTERNATIONAL:
             sums.international += yen
@@ -171,32 +179,32 @@ class FileRating:
         if price.tax is TaxClass.TAXED:
             sums.taxed += yen
 
-    def share_credit(self) -> Iterator[tuple[str, Yen]]:
-        """Calls with credit; to be read once, after the last call: the months are completed on the way."""
+    def results(self) -> tuple[Iterator[str], Iterator[str]]:
+        """Lines of the rated and of the months file, headers first, sorted as they must be. To be called once."""
+        self._share_credit()
+        return self._rated_lines(), self._month_lines()
+
+    def _share_credit(self) -> None:
         for contract in self._contracts.values():
             for key, yen in contract.credit.shares().items():
                 rated = self._calls[key]
-                sums = contract.months[rated.sums_start]
+                sums = contract.months[rated.month_start]
                 sums.credit += yen
                 sums.taxed -= yen * rated.taxed
-                yield key, yen
+                self._calls[key] = rated.with_credit(yen)
 
-    def results(self) -> tuple[Iterator[str], Iterator[str]]:
-        """Lines of the rated and of the months file, headers first, sorted as they must be."""
-        credit = dict(self.share_credit())
-        return self._rated_lines(credit), self._month_lines()
-
-    def _rated_lines(self, credit: dict[str, Yen]) -> Iterator[str]:
+    def _rated_lines(self) -> Iterator[str]:
         yield csv_line(RATED_COLUMNS)
         calls = self._calls
         for key in sorted(calls):
-            call_id = key[: key.index(_KEY)]
-            yield f"{quoted(call_id)},{calls[key].text(credit.get(key, 0))}"
+            yield quoted(key[: key.index(_KEY)]) + calls[key].line
 
     def _month_lines(self) -> Iterator[str]:
         yield csv_line(MONTH_COLUMNS)
         for number in sorted(self._contracts):
             for _, sums in sorted(self._contracts[number].months.items()):
+                if not sums.calls:
+                    continue
                 tax = self._tax.tax_on(sums.taxed, sums.month.start)
                 total = sums.domestic + sums.international - sums.credit + tax
                 amounts = (sums.domestic, sums.international, sums.credit, tax, total)
@@ -223,10 +231,9 @@ class FileRating:
         return made
 
     def _kind(self, kind: tuple[str, int, Yen, str], price: Price, sums: _Sums) -> _Rated:
-        number_class, units, yen, period = kind
-        made = _Rated(
-            yen, sums.month.start, price.tax is TaxClass.TAXED, f"{number_class},{units},{yen}", f"{period}\r\n"
-        )
+        number_class, units, yen, _ = kind
+        plain = _Rated(str(number_class), units, yen, sums.month.start, price.tax is TaxClass.TAXED, "")
+        made = plain.with_credit(0)
         self._kinds[kind] = made
         return made
 
