@@ -98,6 +98,7 @@ class RawPeer:
         self._cseq = itertools.count(1)
         self._waiting: list[Message] = []
         self.seen: list[Message] = []
+        self.last_sent = b""
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
     def __enter__(self) -> Self:
@@ -115,6 +116,7 @@ class RawPeer:
 
     def send_bytes(self, data: bytes, to: tuple[str, int] | None = None) -> float:
         self._socket.sendto(data, to or self.service)
+        self.last_sent = data
         return time.time()
 
     def expect(self, what: int | str, method: str = "", timeout: float = 5) -> Message:
@@ -134,6 +136,15 @@ class RawPeer:
         """Nothing at all may come for so long."""
         self._read(seconds)
         assert not self._waiting, [m.start for m in self._waiting]
+
+    def requests(self, seconds: float) -> list[Message]:
+        """What is asked of us within so long (ACKs are no question)."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self._read(left)
+        asked = [m for m in self._waiting if not m.status and m.method != "ACK"]
+        self.forget()
+        return asked
 
     def forget(self) -> None:
         """Drop what waits (retransmissions of a message dealt with)."""

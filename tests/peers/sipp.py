@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from tests.peers import ports, wav
 from tests.peers.talk import eventually
@@ -142,7 +142,7 @@ def _bound(port: int) -> bool:
     return any(line.split()[1].endswith(f":{port:04X}") for line in tables)
 
 
-def run(folder: Path, scenario: str, *, timeout: float = 30, **more: object) -> list[Seen]:
+def run(folder: Path, scenario: str, *, timeout: float = 30, **more: Any) -> list[Seen]:
     """A whole run of one scenario; what was on the wire."""
-    with Sipp(folder, scenario, **more) as peer:  # type: ignore[arg-type]
+    with Sipp(folder, scenario, **more) as peer:
         return peer.finished(timeout)
