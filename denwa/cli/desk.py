@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import click
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from denwa.cli.main import StateError
 from denwa.config.settings import ConfigurationError, Settings
@@ -95,15 +95,18 @@ def databases(settings: Settings, *, migrate: bool = True) -> Iterator[tuple[Eng
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as fault:
         raise StateError(f"{settings.data_dir}: {fault.strerror}") from None
-    main = open_main(settings.database.url, settings.data_dir)
-    journal = open_journal(settings.database.url, settings.data_dir)
+    try:
+        main = open_main(settings.database.url, settings.data_dir)
+        journal = open_journal(settings.database.url, settings.data_dir)
+    except (ArgumentError, NoSuchModuleError):  # its text would repeat the password in the URL
+        raise ConfigurationError("database.url: not postgresql://… or sqlite:///…") from None
     try:
         if migrate:
             upgrade_all(main, journal)
         yield main, journal
     except SchemaFault as fault:
         raise StateError(str(fault)) from None
-    except OperationalError as fault:
+    except DBAPIError as fault:
         raise StateError(f"database: {str(fault.orig).strip().splitlines()[0]}") from None
     finally:
         main.dispose()

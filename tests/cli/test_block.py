@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -50,8 +52,10 @@ def test_what_cannot_be_done_says_so(terminal: Terminal, arguments: list[str], c
 
 
 def test_the_fifty_first_number_is_refused(terminal: Terminal) -> None:  # B1
-    for n in range(50):
-        terminal.done("block", "add", NUMBER, f"090123456{n:02d}")
-    ended = terminal("block", "add", NUMBER, "09012345699")
+    row = "INSERT INTO blocked_numbers (subscriber, blocked, added_at) VALUES ('+815050010001', ?, 0)"
+    with closing(sqlite3.connect(terminal.data_dir / "denwa.db")) as connection, connection:
+        connection.executemany(row, [(f"+8190123456{n:02d}",) for n in range(49)])
+    terminal.done("block", "add", NUMBER, "09012345649")
+    ended = terminal("block", "add", NUMBER, "09012345650")
     assert ended.code == 1
-    assert "50" in ended.err
+    assert "50 numbers" in ended.err

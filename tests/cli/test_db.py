@@ -155,6 +155,27 @@ def test_credit_that_was_not_used_by_a_call_is_found(terminal: Terminal) -> None
     assert "T4" in fault(terminal)
 
 
+def test_a_file_that_is_no_database_is_told(terminal: Terminal) -> None:
+    for file in terminal.data_dir.glob("denwa.db*"):
+        file.unlink()
+    (terminal.data_dir / "denwa.db").write_bytes(b"not a database, but long enough to be looked at" * 100)
+    ended = terminal("db", "check")
+    assert (ended.code, ended.err) == (1, "denwa: database: file is not a database\n")
+
+
+@pytest.mark.parametrize(
+    ("url", "code"), [("nonsense", 2), ("oracle9://x/y", 2), ("postgresql://127.0.0.1:1/denwa", 1)]
+)
+def test_a_database_that_cannot_be_reached_is_told(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, url: str, code: int
+) -> None:
+    monkeypatch.setenv("DENWA_DATABASE__URL", url)
+    ended = terminal("db", "check")
+    assert ended.code == code
+    assert "database" in ended.err
+    assert "Traceback" not in ended.err
+
+
 def test_many_faults_of_a_kind_are_counted_and_the_first_are_named(terminal: Terminal) -> None:
     for n in range(1, 31):
         put_call(terminal, id=n, end_seq=n, duration_ms=1)
