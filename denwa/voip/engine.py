@@ -61,6 +61,8 @@ class SipEngine:
         self.ctx.now_ms = now_ms
         self.registrar.restore(bindings)
         self.dialogs.restore(calls, now)
+        for call in self.calls:
+            self.admission.begin(call.subscriber)
 
     def receive(self, data: bytes, peer: Peer, now: float, now_ms: int) -> None:
         """One datagram, or one message of a stream."""

@@ -18,6 +18,7 @@ from denwa.voip.sip.trace import Trace
 
 log = logging.getLogger(__name__)
 TICK: Final = 0.02  # seconds between looks at the timers
+NOTES_A_SECOND: Final = 50
 
 
 class Writer(Protocol):
@@ -45,6 +46,8 @@ class SipServer:
         self._clock_offset = 0
         self._waiting = 0  # groups handed over and not yet on disk
         self._settled: list[asyncio.Future[None]] = []
+        self._note_second = 0
+        self._notes_left = NOTES_A_SECOND
         self._set_clock()
 
     def _set_clock(self) -> None:
@@ -139,9 +142,20 @@ class SipServer:
             else:
                 self._loop.call_soon(self._committed, [group])
         if ctx.notes:
-            for note in ctx.notes:
-                log.info("%s", note)
-            ctx.notes.clear()
+            self._print_notes(ctx.notes)
+
+    def _print_notes(self, notes: list[str]) -> None:
+        """Log lines, as many a second as a person can use: a stranger must not fill the disk with them."""
+        second = time.monotonic_ns() // 1_000_000_000
+        if second != self._note_second:
+            if self._notes_left < 0:
+                log.warning("%d more lines were left out", -self._notes_left)
+            self._note_second = second
+            self._notes_left = NOTES_A_SECOND
+        for note in notes[: max(self._notes_left, 0)]:
+            log.info("%s", note)
+        self._notes_left -= len(notes)
+        notes.clear()
 
     def _tick(self) -> None:
         self._ticker = self._loop.call_later(TICK, self._tick)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from denwa.numbering.number import PhoneNumber
@@ -63,9 +64,10 @@ def incoming_identity(request: Message) -> CallerIdentity:
     """Who calls from the telephone network: P-Asserted-Identity, else From; hidden when either says so."""
     sender = request.value(FROM) or b""
     reason = HIDDEN_REASONS.get(display_name(sender).lower(), "")
-    asked = [p for value in request.values(PRIVACY) for p in value.split(b";")]
-    if has_option(asked, b"id") or has_option(asked, b"user"):
-        reason = reason or "anonymous"
+    if PRIVACY in request.at:
+        asked = [p for value in request.values(PRIVACY) for p in value.split(b";")]
+        if has_option(asked, b"id") or has_option(asked, b"user"):
+            reason = reason or "anonymous"
     asserted = [a for value in request.values(P_ASSERTED_IDENTITY) for a in split_list(value)]
     for value in (*asserted, sender):
         number = _number_of(value)
@@ -76,8 +78,16 @@ def incoming_identity(request: Message) -> CallerIdentity:
 
 def _number_of(value: bytes) -> str:
     try:
-        uri = parse_uri(address_uri(value))
-        text = uri.user_name if isinstance(uri, SipUri) else uri.number
+        return _number_in(address_uri(value))
+    except FieldFault:
+        return ""
+
+
+@lru_cache(maxsize=8192)
+def _number_in(uri: bytes) -> str:
+    try:
+        parsed = parse_uri(uri)
+        text = parsed.user_name if isinstance(parsed, SipUri) else parsed.number
         return PhoneNumber.parse(text.decode("utf-8")).e164
-    except (FieldFault, UriFault, NumberFault, UnicodeDecodeError):
+    except (UriFault, NumberFault, UnicodeDecodeError):
         return ""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from denwa.voip.proxy.admission import Admission
 
 # Failures of a phone that mean "does not answer" (F1, V1): the next target takes the call.
-NO_ANSWER: Final = frozenset((404, 408, 410, 480, 487, 500, 502, 503, 504))
+NO_ANSWER: Final = frozenset((401, 404, 407, 408, 410, 480, 481, 482, 483, 487, 500, 502, 503, 504))
 BUSY: Final = frozenset((486, 600, 603))
 RING, GUARD = 20, 21  # timer kinds
 CANCEL_GUARD: Final = 5.0  # seconds to wait for the 487 after a CANCEL
@@ -275,7 +275,9 @@ class CallSetup:
             setup.failure = (480, None, "no answer")
             setup.cause = 408
         elif branch.kind is TargetKind.PHONE and (status in NO_ANSWER or status in BUSY):
-            setup.failure = (status, self._relayed(call, response), "")
+            # What such a phone says of itself (a challenge, a loop) is not for the caller.
+            plain = status in BUSY or status in (480, 487)
+            setup.failure = (status, self._relayed(call, response), "") if plain else (480, None, "not reachable")
             setup.cause = 486 if status in BUSY else 480
         elif branch.kind is TargetKind.VOICEMAIL:
             setup.failure = (480, None, "voicemail does not answer")

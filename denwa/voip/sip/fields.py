@@ -189,7 +189,11 @@ def cseq_of(value: bytes) -> tuple[int, bytes]:
 
 def has_option(values: list[bytes], option: bytes) -> bool:
     """Whether an option tag stands in Supported, Require, … values (case-insensitive)."""
-    return any(option == token.strip().lower() for value in values for token in value.split(b","))
+    for value in values:
+        for token in value.split(b","):
+            if token.strip().lower() == option:
+                return True
+    return False
 
 
 def delta_seconds(value: bytes, name: str) -> int:
