@@ -33,7 +33,7 @@ from denwa.cli.wiring import (
     open_journal_store,
 )
 from denwa.config.settings import ConfigurationError, Settings
-from denwa.control.socket import SOCKET_NAME, listen
+from denwa.control.socket import LINE_BREAK, SOCKET_NAME, listen
 from denwa.mypage.app import web_application
 from denwa.numbering import NumberingPlan, PlanFault, load_plan
 from denwa.storage.engine import open_journal, open_main
@@ -237,7 +237,7 @@ class _Control:
             await self._server.settled()
             await self._rating.catch_up()
         elif word == "trace":
-            return self._server.trace.ladder(argument.encode()).replace("\n", "\x1e")
+            return self._server.trace.ladder(argument.encode()).replace("\n", LINE_BREAK)
         else:
             return f"unknown request {word!r}"
         return "ok"

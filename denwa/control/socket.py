@@ -1,6 +1,7 @@
 """One line asks, one line answers, over a Unix socket in the data folder (mode 0600).
 
-Requests: ``subscribers`` (directory changed), ``mailboxes`` (messages changed), ``sync`` (rate what has ended).
+Requests: ``subscribers`` (directory changed), ``mailboxes`` (messages changed), ``sync`` (rate what has ended),
+``trace CALL-ID`` (the answer is the ladder, its line breaks written as `LINE_BREAK`).
 The answer ``ok`` comes after the change is in force, so `denwa subscriber set` takes effect before it returns.
 """
 
@@ -13,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 SOCKET_NAME = "service.sock"
+LINE_BREAK = "\x1e"
 Handler = Callable[[str], Awaitable[str]]
 
 
