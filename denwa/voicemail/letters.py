@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -88,8 +89,8 @@ def compose(
         mail["Subject"] = f"【{sender.service_name}】{_SUBJECTS[letter.kind]}"
         mail["Date"] = format_datetime(now.astimezone(JAPAN))
         mail["Message-ID"] = message_id
-    except (ValueError, IndexError) as fault:
-        raise LetterFault(f"not a mail address: {recipient!r} ({fault})") from None
+    except (ValueError, IndexError, MessageError):
+        raise LetterFault("the subscriber's mail address is not one") from None  # without it: logs name nobody
     mail["Auto-Submitted"] = "auto-generated"
     # base64: lines of any length and every byte pass mail servers without 8BITMIME.
     mail.set_content(_text(letter, sender.service_name, sound is not None), charset="utf-8", cte="base64")

@@ -65,7 +65,7 @@ class VoicemailService:
         transport: MailTransport | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Raises MailSettingsFault."""
+        """Raises VoicemailSettingsFault."""
         rules = settings.voicemail
         self._folder = voicemail_folder(settings.data_dir)
         self._spool = self._folder / "spool"

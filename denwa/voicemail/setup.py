@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import secrets
+import wave
 from pathlib import Path
 
 from denwa.config.settings import DATA, Settings
+from denwa.voicemail.faults import VoicemailSettingsFault
+from denwa.voicemail.leases import PLACES
 from denwa.voicemail.pool import PoolOptions
 from denwa.voicemail.ports import MailTransport
 from denwa.voicemail.sounds import FileSounds
 from denwa.voicemail.transport import MaildirTransport, SmtpServer, SmtpTransport
 
 DEFAULT_GREETING = DATA / "prompts" / "voicemail-greeting.wav"
+PORTS_NEEDED = 4 * PLACES  # RTP and RTCP of each call, twice over: a port may be in use by another program
 
 
 def voicemail_folder(data_dir: Path) -> Path:
@@ -24,16 +28,17 @@ def open_sounds(data_dir: Path) -> FileSounds:
 
 
 def open_transport(settings: Settings) -> MailTransport:
-    """Submission when a mail server is set, else a Maildir in the data folder. Raises MailSettingsFault."""
+    """Submission when a mail server is set, else a Maildir in the data folder. Raises VoicemailSettingsFault."""
     if settings.mail.smtp_url:
         return SmtpTransport(SmtpServer.from_url(settings.mail.smtp_url), settings.mail.ca_file)
     return MaildirTransport(settings.mail.maildir or settings.data_dir / "mail")
 
 
-def pool_options(settings: Settings, folder: Path) -> PoolOptions:
+def pool_options(settings: Settings, spool: Path) -> PoolOptions:
+    """Raises VoicemailSettingsFault."""
     rules = settings.voicemail
-    return PoolOptions(
-        spool=folder,
+    options = PoolOptions(
+        spool=spool,
         greeting=rules.greeting or DEFAULT_GREETING,
         max_seconds=rules.max_seconds,
         media_address=rules.bind,
@@ -42,6 +47,22 @@ def pool_options(settings: Settings, folder: Path) -> PoolOptions:
         ready=rules.workers,
         most=max(rules.workers, rules.max_workers),
     )
+    _check_greeting(options.greeting)
+    first, last = options.rtp_range(0)
+    if last - first + 1 < PORTS_NEEDED:
+        need = PORTS_NEEDED * options.most
+        raise VoicemailSettingsFault(f"voicemail.rtp_port_max: {options.most} workers need {need} ports")
+    return options
+
+
+def _check_greeting(path: Path) -> None:
+    try:
+        with wave.open(str(path), "rb") as sound:
+            fits = sound.getnchannels() == 1 and sound.getsampwidth() == 2
+    except (OSError, EOFError, wave.Error) as fault:
+        raise VoicemailSettingsFault(f"voicemail.greeting: {path}: {fault}") from None
+    if not fits:
+        raise VoicemailSettingsFault(f"voicemail.greeting: {path}: must be mono with 16-bit samples")
 
 
 def node_name(folder: Path) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import mailbox
 import smtplib
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.message import EmailMessage
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from denwa.voicemail.faults import VoicemailSettingsFault
 from denwa.voicemail.ports import DeliveryFault
 
 TIMEOUT = 30.0  # seconds for each step of a delivery
@@ -17,28 +18,26 @@ SUBMISSION_PORT = 587  # RFC 6409
 SUBMISSIONS_PORT = 465  # RFC 8314: TLS from the first byte
 
 
-class MailSettingsFault(ValueError):
-    """`mail.smtp_url` cannot be used; the text never holds the password."""
-
-
 @dataclass(frozen=True, slots=True)
 class SmtpServer:
     host: str
     port: int
     user: str
-    password: str
+    password: str = field(repr=False)
     implicit_tls: bool
 
     @classmethod
     def from_url(cls, url: str) -> SmtpServer:
-        """`smtp://user:password@host:587` (STARTTLS) or `smtps://…`; raises MailSettingsFault."""
+        """`smtp://user:password@host:587` (STARTTLS) or `smtps://…`; raises VoicemailSettingsFault."""
         parts = urlsplit(url)
         try:
             port = parts.port
         except ValueError:
-            raise MailSettingsFault("mail.smtp_url: the port is no number from 1 to 65535") from None
+            raise VoicemailSettingsFault("mail.smtp_url: the port is no number from 1 to 65535") from None
         if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
-            raise MailSettingsFault("mail.smtp_url: write smtp://user:password@host:587 or smtps://user:password@host")
+            raise VoicemailSettingsFault(
+                "mail.smtp_url: write smtp://user:password@host:587 or smtps://user:password@host"
+            )
         implicit = parts.scheme == "smtps"
         return cls(
             parts.hostname,
@@ -57,7 +56,7 @@ class SmtpTransport:
         try:
             self._tls = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
         except OSError as fault:
-            raise MailSettingsFault(f"mail.ca_file: {ca_file}: {fault}") from None
+            raise VoicemailSettingsFault(f"mail.ca_file: {ca_file}: {fault}") from None
 
     def deliver(self, mail: EmailMessage, sender: str, recipient: str) -> None:
         try:

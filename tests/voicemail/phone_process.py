@@ -19,7 +19,7 @@ parser.add_argument("--play")
 parser.add_argument("--record")
 parser.add_argument("--codec", default="PCMU/8000")
 parser.add_argument("--seconds", type=float, default=80.0)
-parser.add_argument("--timer", action="store_true", help="session timer with the least interval")
+parser.add_argument("--reinvite", type=float, help="seconds after the answer: set the sound up anew")
 options = parser.parse_args()
 
 
@@ -86,9 +86,6 @@ account_config.idUri = "sip:caller@127.0.0.1"
 account_config.sipConfig.transportId = transport_id
 account_config.mediaConfig.transportConfig.boundAddress = "127.0.0.1"
 account_config.mediaConfig.transportConfig.port = 30000 + (os.getpid() % 1000) * 2
-if options.timer:
-    account_config.callConfig.timerUse = pj.PJSUA_SIP_TIMER_ALWAYS
-    account_config.callConfig.timerSessExpiresSec = account_config.callConfig.timerMinSESec = 90
 account = pj.Account()
 account.create(account_config)
 call = Caller(account)
@@ -98,6 +95,10 @@ while not call.over:
     endpoint.libHandleEvents(10)
     asked = bool(select.select([sys.stdin], [], [], 0)[0])
     late = call.since is not None and time.monotonic() - call.since > options.seconds
+    if options.reinvite and call.since is not None and time.monotonic() - call.since > options.reinvite:
+        options.reinvite = None
+        call.reinvite(pj.CallOpParam(True))
+        tell("reinvited")
     if (asked or late) and not call.left:
         call.left = True
         call.hangup(pj.CallOpParam(True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import mailbox
+import sys
 import wave
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def engine(tmp_path: Path):
 @pytest.mark.parametrize("codec", ["PCMU/8000", "iLBC/8000", "GSM/8000", "speex/8000", "G722/16000"])
 async def test_caller_hears_greeting_and_tone_and_the_message_is_what_the_caller_said(tmp_path, engine, codec):
     """V2, V5, C3: guidance, tone, at most max_seconds of the caller's sound and of nothing else, then our BYE."""
-    settings = settings_for(tmp_path)
+    settings = settings_for(tmp_path, max_seconds=2)
     heard = tmp_path / "heard.wav"
     async with running(settings, engine) as service:
         place = await place_for(service)
@@ -50,12 +51,12 @@ async def test_caller_hears_greeting_and_tone_and_the_message_is_what_the_caller
         assert await call.over() == 200
         [message] = await stored(engine)
     assert call.codec.lower() == codec.partition("/")[0].lower()
-    assert message.recording.duration_ms == 3000  # exactly the limit
+    assert message.recording.duration_ms == 2000  # exactly the limit
     assert (message.recording.mailbox, message.recording.caller, message.recording.cause) == (NUMBER, CALLER, 486)
     sound = sound_of(settings, message)
     with wave.open(str(sound)) as file:
         assert (file.getframerate(), file.getsampwidth(), file.getnchannels()) == (8000, 2, 1)
-        assert file.getnframes() == 24000
+        assert file.getnframes() == 16000
     assert sound.stat().st_size == message.recording.size
     assert likeness(SPEECH, sound) > 0.8
     assert likeness(GREETING, heard) > 0.8
@@ -151,6 +152,44 @@ def _kill_workers(settings) -> None:
             continue
         if b"denwa.voicemail.worker" in command and needle in command:
             os.kill(int(process.name), signal.SIGKILL)
+
+
+async def test_recording_goes_on_when_the_phone_sets_the_sound_up_anew(tmp_path, engine):
+    """C5: a session refresh is a re-INVITE."""
+    settings = settings_for(tmp_path, max_seconds=3)
+    async with running(settings, engine) as service:
+        call = await PhoneCall.to((await place_for(service)).uri, reinvite=2.5)
+        assert await call.over() == 200
+        [message] = await stored(engine)
+    assert message.recording.duration_ms == 3000
+    assert likeness(SPEECH, sound_of(settings, message)) > 0.8
+
+
+async def test_killed_service_finds_the_message_that_its_worker_went_on_recording(tmp_path, engine):
+    """V7: the call goes on without the service; the next start takes its message up when it ends."""
+    settings = settings_for(tmp_path, max_seconds=30)
+    first = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.voicemail.service_process", str(tmp_path)), stdout=asyncio.subprocess.PIPE
+    )
+    assert first.stdout is not None
+    uri = (await first.stdout.readline()).decode().strip()
+    call = await PhoneCall.to(uri)
+    await call.until("CONFIRMED")
+    folder = settings.data_dir / "voicemail" / "spool"
+    await eventually(lambda: any(wav.stat().st_size > 16000 for wav in folder.glob("*.wav")))
+    first.kill()
+    await first.wait()
+    async with running(settings, engine) as service:
+        assert (await service.counts())["reserved"] == 1  # V3: the place is still held
+        [wav] = folder.glob("*.wav")
+        size = wav.stat().st_size
+        await eventually(lambda: wav.stat().st_size > size + 4096)
+        call.hang_up()
+        assert await call.over() == 200
+        [message] = await stored(engine)
+        assert (await service.counts())["reserved"] == 0
+    assert message.recording.duration_ms * 16 > size + 4096
+    assert likeness(SPEECH, sound_of(settings, message)) > 0.9
 
 
 async def test_uri_that_was_not_leased_is_not_answered(tmp_path, engine):

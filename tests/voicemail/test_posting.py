@@ -1,0 +1,239 @@
+"""Mail to a real submission server that accepts, refuses, and dies (M4)."""
+
+from __future__ import annotations
+
+import email
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.policy import default
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Engine, select
+
+from denwa.storage.outbox_store import OutboxStore
+from denwa.storage.tables.voicemail import outbox
+from denwa.storage.voicemail_store import MailboxStore, OwnerStore
+from denwa.voicemail import wav
+from denwa.voicemail.faults import VoicemailSettingsFault
+from denwa.voicemail.letters import Kind, Letter, Sender
+from denwa.voicemail.ports import Envelope, Recording
+from denwa.voicemail.posting import FIRST_PAUSE, GIVE_UP_AFTER, LONGEST_PAUSE, Poster, next_attempt
+from denwa.voicemail.sounds import FileSounds
+from denwa.voicemail.transport import SmtpServer, SmtpTransport
+from tests.voicemail.mail_server import MailServer
+from tests.voicemail.rig import NUMBER, add_subscriber, make_tables
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+SENDER = Sender("mail-noreply@denwa.example", "Denwa")
+SOUND = wav.tone(milliseconds=1500)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[MailServer]:
+    server = MailServer(tmp_path)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = make_tables(f"sqlite:///{tmp_path / 'denwa.db'}")
+    yield engine
+    engine.dispose()
+
+
+class Post:
+    """One message with its mail in the outbox, and a poster to `server`."""
+
+    def __init__(self, folder: Path, engine: Engine, server: MailServer, **owner: object) -> None:
+        add_subscriber(engine, **owner)  # type: ignore[arg-type]
+        self.engine = engine
+        self.store, self.outbox = MailboxStore(engine), OutboxStore(engine)
+        self.sounds = FileSounds(folder / "messages")
+        source = folder / "new.wav"
+        source.write_bytes(SOUND)
+        self.sounds.put(source, "815050010001/a.wav")
+        recording = Recording(
+            *("a", NUMBER, "+819012345678", "", "c@x", 486, NOW, NOW, 1500, len(SOUND), "815050010001/a.wav")
+        )
+        letter = Letter(Kind.MESSAGE_NOTICE, NUMBER, "50010001", "+819012345678", "", 0, 1500, 0, 10, True, 7)
+        recipient = str(owner.get("mail", "taro@example.jp"))
+        self.store.deposit(recording, Envelope("<a@denwa.example>", recipient, letter), NOW)
+        self.server = server
+
+    def send(self, now: datetime = NOW, url: str = "", ca_file: Path | None = None) -> bool:
+        smtp = SmtpServer.from_url(url or self.server.url())
+        transport = SmtpTransport(smtp, ca_file or self.server.authority)
+        return Poster(self.outbox, OwnerStore(self.engine), self.sounds, transport, SENDER, "node").send_one(now)
+
+    def row(self) -> tuple[str, int, str, datetime]:
+        """(state, attempts, last error, due at)."""
+        o = outbox.c
+        with self.engine.begin() as connection:
+            state, attempts, error, due = connection.execute(select(o.state, o.attempts, o.last_error, o.due_at)).one()
+        return state, attempts, error, due
+
+
+def test_mail_goes_out_over_checked_tls_with_login_and_the_recording(tmp_path, engine, server):
+    """M1, M4"""
+    post = Post(tmp_path, engine, server)
+    assert post.send()
+    [(sender, recipients, content)] = server.received
+    assert (sender, recipients) == ("mail-noreply@denwa.example", ["taro@example.jp"])
+    mail = email.message_from_bytes(content, policy=default)
+    assert mail["subject"] == "【Denwa】メッセージお預かり通知"
+    [attachment] = mail.iter_attachments()
+    assert attachment.get_payload(decode=True) == SOUND
+    assert "1/10" in mail.get_body().get_content()
+    assert post.row()[0] == "sent"
+    assert not post.send()  # once
+    assert post.store.messages(NUMBER)  # kept: the subscriber did not choose deletion
+
+
+def test_message_is_to_be_deleted_when_its_mail_was_accepted_and_the_subscriber_chose_so(tmp_path, engine, server):
+    """V4"""
+    post = Post(tmp_path, engine, server, delete_after_mail=True)
+    server.answer = "451 not now"
+    post.send()
+    assert post.store.to_discard() == []  # never because a mail could not be sent
+    server.answer = "250 OK"
+    post.send(NOW + FIRST_PAUSE)
+    assert [m.recording.lease for m in post.store.to_discard()] == ["a"]
+
+
+def test_mail_that_no_longer_has_its_recording_deletes_nothing(tmp_path, engine, server):
+    post = Post(tmp_path, engine, server, delete_after_mail=True)
+    post.sounds.delete("815050010001/a.wav")
+    post.send()
+    assert len(server.received) == 1
+    assert post.store.to_discard() == []
+
+
+@pytest.mark.parametrize(
+    ("attribute", "answer", "pause"),
+    [
+        ("answer", "451 greylisted", FIRST_PAUSE),
+        ("answer", "552 too big", timedelta(hours=1)),
+        ("recipient_answer", "450 box busy", FIRST_PAUSE),
+        ("recipient_answer", "550 no such user", timedelta(hours=1)),
+    ],
+)
+def test_refused_mail_is_tried_again_later_and_says_why(tmp_path, engine, server, attribute, answer, pause):
+    """M4"""
+    post = Post(tmp_path, engine, server)
+    setattr(server, attribute, answer)
+    assert post.send()
+    state, attempts, error, due = post.row()
+    assert (state, attempts, error, due) == ("waiting", 1, answer, NOW + pause)
+    assert not post.send(due - timedelta(milliseconds=1))
+    setattr(server, attribute, "250 OK")
+    assert post.send(due)
+    assert post.row()[0] == "sent"
+
+
+def test_dead_mail_server_keeps_the_mail_until_it_is_back(tmp_path, engine, server):
+    """M4"""
+    post = Post(tmp_path, engine, server)
+    server.stop()
+    assert post.send()
+    assert post.row()[:2] == ("waiting", 1)
+    server.start()  # on the same port
+    assert post.send(NOW + FIRST_PAUSE)
+    assert post.row()[0] == "sent"
+
+
+def test_server_that_hangs_up_in_the_greeting_keeps_the_mail(tmp_path, engine, server):
+    post = Post(tmp_path, engine, server)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        import threading
+
+        thread = threading.Thread(target=lambda: listener.accept()[0].close())
+        thread.start()
+        assert post.send(url=f"smtp://127.0.0.1:{listener.getsockname()[1]}")
+        thread.join()
+    assert post.row()[:2] == ("waiting", 1)
+
+
+def test_certificate_of_another_authority_is_not_trusted_and_no_password_is_sent(tmp_path, engine, server):
+    (tmp_path / "other").mkdir()
+    other = MailServer(tmp_path / "other")
+    post = Post(tmp_path, engine, server)
+    assert post.send(ca_file=other.authority)
+    assert server.received == []
+    state, _, error, _ = post.row()
+    assert state == "waiting"
+    assert "certificate" in error.lower()
+
+
+def test_wrong_password_is_ours_to_mend_and_is_in_no_text(tmp_path, engine, server, caplog):
+    post = Post(tmp_path, engine, server)
+    assert post.send(url=server.url(password="opensesame"))
+    state, _, error, due = post.row()
+    assert (state, due) == ("waiting", NOW + FIRST_PAUSE)
+    assert "535" in error
+    assert "opensesame" not in error + caplog.text
+
+
+def test_impossible_address_does_not_stop_other_mails(tmp_path, engine, server, caplog):
+    post = Post(tmp_path, engine, server, mail="nobody")
+    letter = Letter(Kind.CALL_NOTICE, NUMBER, "50010001", "", "anonymous", 0)
+    post.store.notice("b", NUMBER, Envelope("<b@denwa.example>", "hanako@example.jp", letter), NOW)
+    assert post.send()
+    assert post.send()
+    assert not post.send()
+    assert [recipients for _, recipients, _ in server.received] == [["hanako@example.jp"]]
+    assert post.outbox.totals() == (1, 0)
+
+
+@given(st.integers(1, 500), st.timedeltas(timedelta(0), timedelta(days=6)), st.booleans())
+def test_pauses_grow_to_an_hour_and_end_after_five_days(failed: int, age: timedelta, permanent: bool) -> None:
+    """M4"""
+    again = next_attempt(failed, NOW - age, NOW, permanent=permanent)
+    if again is None:
+        assert age > GIVE_UP_AFTER - LONGEST_PAUSE
+    else:
+        assert FIRST_PAUSE <= again - NOW <= LONGEST_PAUSE
+        assert again - (NOW - age) <= GIVE_UP_AFTER
+        later = next_attempt(failed + 1, NOW - age, NOW, permanent=permanent)
+        assert later is None or later >= again
+
+
+def test_mail_is_given_up_after_five_days_but_stays_visible(tmp_path, engine, server):
+    post = Post(tmp_path, engine, server)
+    server.answer = "550 never"
+    assert post.send(NOW + GIVE_UP_AFTER)
+    assert post.row()[0] == "undeliverable"
+    assert post.outbox.totals() == (0, 1)
+    assert post.store.messages(NUMBER)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("smtp://u:p@mail.example", SmtpServer("mail.example", 587, "u", "p", implicit_tls=False)),
+        ("smtps://mail.example", SmtpServer("mail.example", 465, "", "", implicit_tls=True)),
+        ("smtp://a%40b:c%2Fd@[::1]:2525", SmtpServer("::1", 2525, "a@b", "c/d", implicit_tls=False)),
+    ],
+)
+def test_url_names_server_and_login(url: str, expected: SmtpServer) -> None:
+    assert SmtpServer.from_url(url) == expected
+    assert "c/d" not in repr(SmtpServer.from_url(url))
+
+
+@pytest.mark.parametrize(
+    "url", ["http://x", "smtp://", "mail.example", "smtp://u:secret@h:99999", "smtp://u:secret@h:x"]
+)
+def test_url_that_cannot_be_used_is_a_fault_without_the_password(url: str) -> None:
+    with pytest.raises(VoicemailSettingsFault) as fault:
+        SmtpServer.from_url(url)
+    assert "secret" not in str(fault.value)
+
+
+def test_authority_file_that_is_not_there_is_a_fault_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(VoicemailSettingsFault, match=r"no\.pem"):
+        SmtpTransport(SmtpServer.from_url("smtp://h"), tmp_path / "no.pem")
