@@ -7,19 +7,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import click
 from sqlalchemy import Engine
 
 from denwa.cli.desk import databases
 from denwa.cli.main import StateError
 from denwa.config.settings import ConfigurationError, Settings
 from denwa.control.socket import tell
+from denwa.numbering import PhoneNumber
+from denwa.rating.billing_month import TOKYO, MonthNameError, calendar_month
+from denwa.rating.month_end import MonthEnd, MonthRefusal
 from denwa.rating.rate_calls import Rater
 from denwa.rating.tariff import TariffBook
 from denwa.rating.tariff_files import TariffFault, load_tariff, load_tax_rates
 from denwa.rating.tax import TaxRates
+from denwa.storage.columns import from_millis
 from denwa.storage.ended_calls import SqlJournalReader
 from denwa.storage.rating_accounts import SqlAccounts
 from denwa.storage.rating_store import SqlLedger
+from denwa.storage.statement_store import SqlStatements
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,37 @@ def rated_databases(settings: Settings) -> Iterator[tuple[Engine, Engine, Rater]
         if answer is None:
             rater.catch_up(now_ms())
         yield main, journal, rater
+
+
+@contextmanager
+def month_end(settings: Settings) -> Iterator[MonthEnd]:
+    """What a month's end needs, after everything that has ended was rated. A refusal ends with exit code 1."""
+    with rated_databases(settings) as (main, _, rater):
+        statements = SqlStatements(main)
+        tax = load_rating_data(settings).tax
+        try:
+            yield MonthEnd(rater.journal, rater.accounts, rater.ledger, statements, tax, national)
+        except MonthRefusal as refusal:
+            raise StateError(str(refusal)) from None
+
+
+def month_name(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    """A month as an argument of a command."""
+    try:
+        calendar_month(value)
+    except MonthNameError as fault:
+        raise click.UsageError(str(fault)) from None
+    return value
+
+
+def national(number: str) -> str:
+    """An E.164 number as csv and json write it: 05012345678."""
+    return PhoneNumber(number).national()
+
+
+def tokyo_text(moment_ms: int) -> str:
+    """ISO 8601 in Asia/Tokyo."""
+    return from_millis(moment_ms).astimezone(TOKYO).isoformat(timespec="milliseconds")
 
 
 def now_ms() -> int:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
+from datetime import date
 from typing import NamedTuple, Protocol
 
 from denwa.rating.ledger import Posting
 from denwa.rating.money import Yen
+from denwa.rating.statement import LedgerSum
 
 CHARGED_LEGS = ("outgoing", "forwarded")
 
@@ -139,6 +141,24 @@ class LedgerTransaction(Protocol):
     def put_marks(self, marks: Marks) -> None: ...
 
     def close_month(self, month: ClosedMonth) -> None: ...
+
+
+class StatementReader(Protocol):
+    """Reads the ledger for statements; sees what is committed."""
+
+    def sums(self, first_day: date, last_day: date) -> Sequence[LedgerSum]:
+        """Sums of the postings billed in months that start from `first_day` to `last_day`."""
+        ...
+
+    def rated(self, record_ids: Collection[int]) -> set[int]:
+        """Those of `record_ids` that are rated."""
+        ...
+
+    def closed(self, name: str) -> ClosedMonth | None: ...
+
+    def problems(self) -> Sequence[Problem]:
+        """Calls that cannot be rated, oldest first."""
+        ...
 
 
 class LedgerStore(Protocol):

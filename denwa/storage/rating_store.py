@@ -37,6 +37,15 @@ def chunks(values: Iterable[Any], size: int = _KEYS_AT_ONCE) -> Iterator[list[An
         yield chunk
 
 
+def rated_among(connection: Connection, record_ids: Iterable[int]) -> set[int]:
+    """Those of `record_ids` that have been rated."""
+    found: set[int] = set()
+    for chunk in chunks(record_ids):
+        query = select(postings.c.record_id).where(postings.c.revision == 0, postings.c.record_id.in_(chunk))
+        found.update(connection.scalars(query))
+    return found
+
+
 class SqlLedger:
     """The append-only ledger. Each transaction holds the lock of `rating_marks` (SQLite: of the database)."""
 
@@ -55,17 +64,6 @@ class SqlLedger:
         """Commits when the block ends, rolls back when it raises; raters take turns."""
         with self._engine.begin() as connection:
             yield SqlLedgerTransaction(connection)
-
-    def open_problems(self) -> list[Problem]:
-        """Calls that cannot be rated, oldest first."""
-        columns = rating_problems.c
-        query = (
-            select(columns.record_id, columns.subscriber, columns.call_id, columns.problem)
-            .where(columns.solved_at.is_(None))
-            .order_by(columns.record_id)
-        )
-        with self._reading.connect() as connection:
-            return [Problem(*row) for row in connection.execute(query)]
 
 
 class SqlLedgerTransaction:
@@ -88,11 +86,7 @@ class SqlLedgerTransaction:
         return self._marks
 
     def known(self, record_ids: Collection[int]) -> set[int]:
-        found: set[int] = set()
-        for chunk in chunks(record_ids):
-            query = select(postings.c.record_id).where(postings.c.revision == 0, postings.c.record_id.in_(chunk))
-            found.update(self._connection.scalars(query))
-        return found
+        return rated_among(self._connection, record_ids)
 
     def credit(self, subscribers: Collection[str]) -> dict[str, CreditState]:
         columns = credit_accounts.c
@@ -183,11 +177,6 @@ class SqlLedgerTransaction:
                 name=month.name, closed_at=from_millis(month.closed_at_ms), sha256=month.sha256
             )
         )
-
-    @property
-    def connection(self) -> Connection:
-        """For statements that must be read in this transaction."""
-        return self._connection
 
 
 def _row(posting: Posting) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from denwa.storage.ended_calls import SqlJournalReader
 from denwa.storage.engine import open_engine
 from denwa.storage.rating_accounts import SqlAccounts
 from denwa.storage.rating_store import SqlLedger
+from denwa.storage.statement_store import SqlStatements
 from denwa.storage.tables import journal_metadata, metadata
 from denwa.storage.tables import rating as _rating  # noqa: F401  (fills metadata)
 from denwa.storage.tables.contracts import subscribers
@@ -42,6 +43,7 @@ class Exchange:
         metadata.create_all(self.main)
         journal_metadata.create_all(self.journal)
         self.ledger = SqlLedger(self.main)
+        self.statements = SqlStatements(self.main)
         self.reader = SqlJournalReader(self.journal)
         self.rater = Rater(self.reader, self.ledger, SqlAccounts(self.main), BOOK)
         self._ids = count(1)

@@ -188,7 +188,7 @@ def test_a_call_that_cannot_be_rated_is_a_visible_problem_until_it_can(exchange:
     }
     exchange.subscriber(BOB)
     assert exchange.rater.catch_up(NOW_MS).rated == 1
-    assert {problem.record_id for problem in exchange.ledger.open_problems()} == {unclear, early}
+    assert {problem.record_id for problem in exchange.statements.problems()} == {unclear, early}
     assert booked(exchange)[stranger] == (24, 24)
 
 
