@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import IO
 
 _FIRST, _SLICE, _SLICES = 10_000, 1_000, 22
-_SIGNALLING = 400  # ports of a slice; the rest is for RTP
-MEDIA_BLOCK = 20
+# A slice: signalling, then RTP of services, then RTP of peers.
+_SIGNALLING, _SERVICES = 300, 600
+MEDIA_BLOCK, SERVICE_MEDIA_BLOCK = 20, 100
 
 _held: list[IO[bytes]] = []  # open while this process lives: the lock is the claim
 
@@ -26,7 +27,9 @@ class _Slice:
 
     def __init__(self, first: int) -> None:
         self.signalling: Iterator[int] = itertools.cycle(range(first, first + _SIGNALLING, 4))
-        self.media: Iterator[int] = itertools.cycle(range(first + _SIGNALLING, first + _SLICE, MEDIA_BLOCK))
+        services = range(first + _SIGNALLING, first + _SERVICES, SERVICE_MEDIA_BLOCK)
+        self.service_media: Iterator[int] = itertools.cycle(services)
+        self.media: Iterator[int] = itertools.cycle(range(first + _SERVICES, first + _SLICE, MEDIA_BLOCK))
 
 
 @functools.cache
@@ -45,7 +48,7 @@ def _own_slice() -> _Slice:
 
 def free_port() -> int:
     """A port free for UDP and TCP on 127.0.0.1; the three after it are free and the caller's, too."""
-    for port in itertools.islice(_own_slice().signalling, 100):
+    for port in itertools.islice(_own_slice().signalling, _SIGNALLING // 4):
         if all(_is_free(port + more) for more in range(4)):
             return port
     raise RuntimeError("no free signalling port in this process's slice")
@@ -54,6 +57,11 @@ def free_port() -> int:
 def media_ports() -> int:
     """First (even) port of a block of MEDIA_BLOCK ports for RTP."""
     return next(_own_slice().media)
+
+
+def service_media_ports() -> int:
+    """First (even) port of a block of SERVICE_MEDIA_BLOCK ports for a service's voicemail."""
+    return next(_own_slice().service_media)
 
 
 def _is_free(port: int) -> bool:

@@ -41,7 +41,7 @@ class Service:
 
     def __post_init__(self) -> None:
         self.sip_port, self.http_port, self.gateway_port = (ports.free_port() for _ in range(3))
-        self.rtp_first = ports.media_ports()
+        self.rtp_first = ports.service_media_ports()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.data = self.folder / "data"
         self.log_file = self.folder / "service.log"
@@ -65,7 +65,8 @@ class Service:
             "DENWA_DATA_DIR": str(self.data),
             "DENWA_CONFIG": str(self.folder / "denwa.toml"),
             "DENWA_VOICEMAIL__RTP_PORT_MIN": str(self.rtp_first),
-            "DENWA_VOICEMAIL__RTP_PORT_MAX": str(self.rtp_first + ports.MEDIA_BLOCK - 1),
+            "DENWA_VOICEMAIL__RTP_PORT_MAX": str(self.rtp_first + ports.SERVICE_MEDIA_BLOCK - 1),
+            "DENWA_VOICEMAIL__MAX_WORKERS": "5",
         }
         return clean | ours | {f"DENWA_{name.upper()}": value for name, value in self.settings.items()}
 
