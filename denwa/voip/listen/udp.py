@@ -11,6 +11,7 @@ from typing import Final
 BATCH: Final = 64  # datagrams taken on one wake-up, so that timers and other sockets get their turn
 BUFFER: Final = 4 << 20
 MAX_WAITING: Final = 10_000
+MAX_LITERALS: Final = 50_000
 MAX_DATAGRAM: Final = 65_535
 
 
@@ -22,6 +23,7 @@ class UdpListener:
         self._end_of_drain = end_of_drain
         self._socket: socket.socket
         self._waiting: deque[tuple[bytes, tuple[str, int]]] = deque()
+        self._literals: set[str] = set()
         self.dropped = 0  # datagrams that could not be sent
 
     def open(self, host: str, port: int) -> None:
@@ -34,6 +36,12 @@ class UdpListener:
         self._socket.setblocking(False)
         asyncio.get_running_loop().add_reader(self._socket, self._drain)
 
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port that are bound."""
+        name = self._socket.getsockname()
+        return name[0], name[1]
+
     def close(self) -> None:
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._socket)
@@ -42,6 +50,9 @@ class UdpListener:
 
     def send(self, data: bytes, address: tuple[str, int]) -> None:
         """Send now, or when the socket takes it again. An address that cannot be reached loses the datagram."""
+        if address[0] not in self._literals and not self._is_literal(address[0]):
+            self.dropped += 1
+            return
         if self._waiting:
             self._queue(data, address)
             return
@@ -52,6 +63,17 @@ class UdpListener:
             self._queue(data, address)
         except (OSError, ValueError, OverflowError, TypeError):
             self.dropped += 1
+
+    def _is_literal(self, host: str) -> bool:
+        """Whether `host` is an address: a name would be looked up by the system, and the whole service would wait."""
+        try:
+            socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host)
+        except (OSError, ValueError):
+            return False
+        if len(self._literals) >= MAX_LITERALS:
+            self._literals.clear()
+        self._literals.add(host)
+        return True
 
     def _queue(self, data: bytes, address: tuple[str, int]) -> None:
         if len(self._waiting) < MAX_WAITING:
