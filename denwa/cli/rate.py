@@ -49,17 +49,17 @@ def rate(
     except PlanFault as fault:
         raise ConfigurationError(str(fault)) from None
     rating = FileRating(data.tariffs, data.tax, plan)
-    gc.disable()  # millions of rows are kept and none of them in a cycle: collecting would only walk through them
-    try:
-        faulty = _read_subscribers(rating, subscribers)
-        rejects = _read_calls(rating, calls)
-    except CsvFault as fault:
-        raise StateError(str(fault)) from None
-    rated_lines, month_lines = rating.results()
-    with _written(out) as file:
-        file.writelines(rated_lines)
-    with _written(months) as file:
-        file.writelines(month_lines)
+    with _no_garbage():
+        try:
+            faulty = _read_subscribers(rating, subscribers)
+            rejects = _read_calls(rating, calls)
+        except CsvFault as fault:
+            raise StateError(str(fault)) from None
+        rated_lines, month_lines = rating.results()
+        with _written(out) as file:
+            file.writelines(rated_lines)
+        with _written(months) as file:
+            file.writelines(month_lines)
     if bad is not None:
         with _written(bad) as file:
             file.write(csv_line(REJECT_COLUMNS))
@@ -96,6 +96,16 @@ def _report(faulty: list[str], rejects: list[tuple[int, str, str]], calls: Path,
     if rejects:
         told.append(f"{len(rejects)} rows of {calls} could not be rated" + (f", see {bad}" if bad else ""))
     raise StateError("\n".join(told))
+
+
+@contextmanager
+def _no_garbage() -> Iterator[None]:
+    """Millions of rows are kept and none of them in a cycle: the collector would only walk through them."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 @contextmanager

@@ -68,6 +68,15 @@ class Marks(NamedTuple):
     sweep_at_ms: int
 
 
+class Progress(NamedTuple):
+    """Where rating stands: the marks (see Marks), and how many calls could not be rated."""
+
+    read: int
+    swept: int
+    sweep_at_ms: int
+    problems: int
+
+
 class ClosedMonth(NamedTuple):
     name: str  # YYYY-MM
     closed_at_ms: int
@@ -162,8 +171,8 @@ class StatementReader(Protocol):
 
 
 class LedgerStore(Protocol):
-    def read_up_to(self) -> int:
-        """`Marks.read`, looked up without waiting for a transaction that runs."""
+    def progress(self) -> Progress:
+        """How far rating is, looked up without waiting for a transaction that runs."""
         ...
 
     def transaction(self) -> AbstractContextManager[LedgerTransaction]:

@@ -20,6 +20,7 @@ from denwa.rating.ports import (
     JournalReader,
     LedgerStore,
     LedgerTransaction,
+    Marks,
     Problem,
 )
 from denwa.rating.tariff import NoPriceError, TariffBook
@@ -58,7 +59,7 @@ class Rater:
 
     def rate_ended_calls(self, now_ms: int, limit: int = 1000) -> RatedBatch:
         """Rate the calls among the next `limit` ended records. The mark moves in the transaction of the postings."""
-        if self.journal.last_end_seq() <= self.ledger.read_up_to():
+        if self.journal.last_end_seq() <= self.ledger.progress().read:
             return RatedBatch(0, (), False)  # without taking the ledger's lock
         with self.ledger.transaction() as ledger:
             marks = ledger.marks()
@@ -69,23 +70,28 @@ class Rater:
             ledger.put_marks(marks._replace(read=read))
         return RatedBatch(len(rating.rated), tuple(rating.problems), True)
 
-    def review(self, now_ms: int, limit: int = 1000) -> RatedBatch:
+    def review(self, now_ms: int, limit: int = 1000, *, at_once: bool = False) -> RatedBatch:
         """Try again what could not be rated, and look a second time for records that appeared behind the mark.
 
-        The second look costs nothing unless the journal commits out of order and a minute has passed since the last.
+        Costs one look-up unless there is something to do and a minute has passed since the last review (or `at_once`).
         """
+        progress = self.ledger.progress()
+        to_sweep = not self.journal.commits_in_order and progress.read > progress.swept
+        due = at_once or now_ms - progress.sweep_at_ms >= SWEEP_INTERVAL_MS
+        if not due or not (to_sweep or progress.problems):
+            return RatedBatch(0, (), False)
         with self.ledger.transaction() as ledger:
+            marks = ledger.marks()
             waiting = ledger.problems(limit)
             calls = list(self.journal.ended(waiting)) if waiting else []
-            marks = ledger.marks()
-            if not self.journal.commits_in_order and now_ms - marks.sweep_at_ms >= SWEEP_INTERVAL_MS:
-                calls += self._behind(ledger, marks.swept, marks.read, limit)
-                marks = marks._replace(swept=marks.sweep_to, sweep_to=marks.read, sweep_at_ms=now_ms)
-                ledger.put_marks(marks)
+            if now_ms - marks.sweep_at_ms >= SWEEP_INTERVAL_MS:
+                if to_sweep:
+                    calls += self._behind(ledger, marks.swept, marks.read, limit)
+                ledger.put_marks(Marks(marks.read, marks.sweep_to, marks.read, now_ms))
             rating = self._rate(ledger, calls, now_ms)
         return RatedBatch(len(rating.rated), tuple(rating.problems), False)
 
-    def catch_up(self, now_ms: int, limit: int = 1000) -> RatedBatch:
+    def catch_up(self, now_ms: int, limit: int = 1000, *, at_once: bool = False) -> RatedBatch:
         """Rate everything that has ended until now, `limit` records a transaction, then review."""
         rated = 0
         problems: list[Problem] = []
@@ -94,7 +100,7 @@ class Rater:
             step = self.rate_ended_calls(now_ms, limit)
             rated, more = rated + step.rated, step.more
             problems += step.problems
-        step = self.review(now_ms)
+        step = self.review(now_ms, at_once=at_once)
         return RatedBatch(rated + step.rated, tuple(dict.fromkeys(problems + list(step.problems))), False)
 
     def _behind(self, ledger: LedgerTransaction, after: int, up_to: int, limit: int) -> list[EndedCall]:

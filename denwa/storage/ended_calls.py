@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import Engine, Row, Select, func, select
+from sqlalchemy import BigInteger, Engine, Row, Select, func, select, type_coerce
 
 from denwa.rating.ports import CHARGED_LEGS, EndedCall
-from denwa.storage.columns import from_millis, to_millis
+from denwa.storage.columns import from_millis
 from denwa.storage.rating_store import chunks
 from denwa.storage.tables.journal import calls
 
@@ -19,8 +19,8 @@ _COLUMNS = (
     calls.c.leg,
     calls.c.subscriber,
     calls.c["class"],
-    calls.c.answered_at,
-    calls.c.ended_at,
+    type_coerce(calls.c.answered_at, BigInteger),  # ms as they are stored
+    type_coerce(calls.c.ended_at, BigInteger),
     calls.c.duration_ms,
     calls.c.end_cause,
 )
@@ -75,8 +75,8 @@ def _charged(rows: Iterable[Any]) -> list[EndedCall]:
             row[3],
             row[4],
             row[5],
-            to_millis(row[6]),
-            to_millis(row[7]) if row[7] is not None else 0,
+            row[6],
+            row[7] or 0,
             row[8],
             row[9],
         )

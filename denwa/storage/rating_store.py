@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, func, select, update
+from sqlalchemy import Connection, Engine, Row, Table, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from denwa.rating.billing_month import BillingMonth
 from denwa.rating.charge import Charge
 from denwa.rating.ledger import Posting, PostingKind, entries_of
-from denwa.rating.money import Yen
-from denwa.rating.ports import ClosedMonth, CreditState, Marks, Problem
+from denwa.rating.money import Yen, whole_yen
+from denwa.rating.ports import ClosedMonth, CreditState, Marks, Problem, Progress
 from denwa.rating.tariff import Price, TaxClass
 from denwa.storage.columns import from_millis, to_millis
 from denwa.storage.tables.rating import (
@@ -53,11 +53,14 @@ class SqlLedger:
         self._engine = engine
         self._reading = engine.execution_options(read_only=True)
 
-    def read_up_to(self) -> int:
-        """How far the journal has been read, without waiting for a writer."""
+    def progress(self) -> Progress:
+        """Where rating stands, without waiting for a writer."""
+        columns = rating_marks.c
+        waiting = select(func.count()).where(rating_problems.c.solved_at.is_(None)).scalar_subquery()
+        query = select(columns.read, columns.swept, columns.sweep_at_ms, waiting).where(columns.name == _JOURNAL)
         with self._reading.connect() as connection:
-            mark = connection.scalar(select(rating_marks.c.read).where(rating_marks.c.name == _JOURNAL))
-        return mark or 0
+            row = connection.execute(query).one_or_none()
+        return Progress(*row) if row else Progress(0, 0, 0, 0)
 
     @contextmanager
     def transaction(self) -> Iterator[SqlLedgerTransaction]:
@@ -129,15 +132,24 @@ class SqlLedgerTransaction:
     def post(self, posted: Sequence[Posting], now_ms: int) -> None:
         if not posted:
             return
-        at = from_millis(now_ms)
-        self._connection.execute(postings.insert(), [_row(posting) | {"posted_at": at} for posting in posted])
+        self._append(postings, [(*_row(posting), now_ms) for posting in posted])
         booked = [
-            {"record_id": posting.record_id, "revision": posting.revision, "account": entry.account, "yen": entry.yen}
+            (posting.record_id, posting.revision, entry.account, entry.yen)
             for posting in posted
             for entry in entries_of(posting)
         ]
         if booked:
-            self._connection.execute(entries.insert(), booked)
+            self._append(entries, booked)
+
+    def _append(self, table: Table, rows: list[tuple[Any, ...]]) -> None:
+        """Rows in the order of the table's columns, as the database stores them.
+
+        Given to the driver as they are: SQLAlchemy's work for each row costs more than the database's.
+        """
+        mark = "?" if self._connection.dialect.positional else "%s"
+        marks = ", ".join([mark] * len(table.columns))
+        columns = ", ".join(column.name for column in table.columns)
+        self._connection.exec_driver_sql(f"INSERT INTO {table.name} ({columns}) VALUES ({marks})", rows)
 
     def put_credit(self, states: dict[str, CreditState]) -> None:
         if not states:
@@ -159,13 +171,10 @@ class SqlLedgerTransaction:
                 ),
                 [problem._asdict() | {"found_at": at} for problem in problems],
             )
-        for chunk in chunks(solved):
-            columns = rating_problems.c
-            self._connection.execute(
-                update(rating_problems)
-                .where(columns.record_id.in_(chunk), columns.solved_at.is_(None))
-                .values(solved_at=at)
-            )
+        columns = rating_problems.c
+        waiting = select(columns.record_id).where(columns.solved_at.is_(None))
+        for chunk in chunks(set(self._connection.scalars(waiting)).intersection(solved)):
+            self._connection.execute(update(rating_problems).where(columns.record_id.in_(chunk)).values(solved_at=at))
 
     def put_marks(self, marks: Marks) -> None:
         self._connection.execute(update(rating_marks).where(rating_marks.c.name == _JOURNAL).values(**marks._asdict()))
@@ -179,33 +188,35 @@ class SqlLedgerTransaction:
         )
 
 
-def _row(posting: Posting) -> dict[str, Any]:
+def _row(posting: Posting) -> tuple[Any, ...]:
+    """The columns of `postings` in their order, without `posted_at`."""
     charge = posting.charge
     price = charge.price
-    return {
-        "record_id": posting.record_id,
-        "revision": posting.revision,
-        "corrects": posting.corrects,
-        "kind": posting.kind.value,
-        "subscriber": posting.subscriber,
-        "call_id": posting.call_id,
-        "ended_ms": posting.ended_ms,
-        "month_start": posting.month.start,
-        "month_end": posting.month.end,
-        "call_month_start": posting.call_month_start,
-        "calls": posting.calls,
-        "number_class": price.number_class,
-        "tax": price.tax.value,
-        "duration_ms": charge.duration_ms,
-        "units": charge.units,
-        "unit_ms": price.unit_ms,
-        "yen_per_unit": price.yen_per_unit,
-        "unfinished_dropped": charge.unfinished_dropped,
-        "tariff": charge.tariff,
-        "tariff_date": charge.tariff_date,
-        "charge_yen": posting.charge_yen,
-        "credit_yen": posting.credit_yen,
-    }
+    start, end = posting.month
+    return (
+        posting.record_id,
+        posting.revision,
+        posting.corrects,
+        posting.kind.value,
+        posting.subscriber,
+        posting.call_id,
+        posting.ended_ms,
+        start.isoformat(),
+        end.isoformat(),
+        posting.call_month_start.isoformat(),
+        posting.calls,
+        price.number_class,
+        price.tax.value,
+        charge.duration_ms,
+        charge.units,
+        price.unit_ms,
+        whole_yen(price.yen_per_unit),
+        charge.unfinished_dropped,
+        charge.tariff,
+        charge.tariff_date.isoformat(),
+        whole_yen(posting.charge_yen),
+        whole_yen(posting.credit_yen),
+    )
 
 
 def _posting(row: Row[Any]) -> Posting:

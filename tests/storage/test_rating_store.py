@@ -187,7 +187,8 @@ def test_a_call_that_cannot_be_rated_is_a_visible_problem_until_it_can(exchange:
         early: "answered before the contract started",
     }
     exchange.subscriber(BOB)
-    assert exchange.rater.catch_up(NOW_MS).rated == 1
+    assert exchange.rater.catch_up(NOW_MS + 1).rated == 0  # not looked at again at every call
+    assert exchange.rater.catch_up(NOW_MS + 1, at_once=True).rated == 1
     assert {problem.record_id for problem in exchange.statements.problems()} == {unclear, early}
     assert booked(exchange)[stranger] == (24, 24)
 
