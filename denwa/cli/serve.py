@@ -21,6 +21,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from denwa.cli.demo import ensure_demo
+from denwa.cli.desk import data_folder_key
 from denwa.cli.main import StateError, settings_of
 from denwa.cli.rating_desk import open_rater
 from denwa.cli.wiring import (
@@ -135,7 +136,7 @@ class Service:
         settings = self._settings
         voicemail = VoicemailService(settings, MailboxStore(main), OutboxStore(main), OwnerStore(main))
         places = VoicemailPlacesOfService(voicemail)
-        engine = make_engine(settings, self._plan, places)
+        engine = make_engine(settings, self._plan, data_folder_key(main, settings), places)
         feed = DirectoryFeed(main, engine, settings.realm)
         feed.load()
         rating = RatingLoop(open_rater(settings, main, journal))

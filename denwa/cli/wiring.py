@@ -17,7 +17,6 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from denwa.config.settings import ConfigurationError, Gateway, Settings
-from denwa.contracts.key_file import load_key
 from denwa.numbering import NumberingPlan
 from denwa.rating.rate_calls import Rater
 from denwa.storage.directory import DirectoryRow, latest_change, load_changed, load_directory
@@ -89,8 +88,10 @@ def _address_of(host: str, gateway: str) -> str:
         raise ConfigurationError(f"gateways: {gateway}: {host!r} has no address: {fault}") from None
 
 
-def make_engine(settings: Settings, plan: NumberingPlan, places: VoicemailPlacesOfService | None) -> SipEngine:
-    key = load_key(settings.data_dir, os.urandom)
+def make_engine(
+    settings: Settings, plan: NumberingPlan, key: bytes, places: VoicemailPlacesOfService | None
+) -> SipEngine:
+    """`key`: the data folder's."""
     # Nonces stay good across a restart, so that nobody is asked for a password because of one.
     digest = Digest(
         settings.realm.encode(),
@@ -133,8 +134,12 @@ class DirectoryFeed:
             if row.state == "terminated":
                 directory.remove(row.number)
                 self._engine.registrar.forget(row.account.encode())
-            else:
-                directory.put(_subscriber(row))
+                continue
+            known = directory.by_number.get(row.number)
+            directory.put(_subscriber(row))
+            if known is not None and known.ha1_md5 != row.ha1_md5.encode():
+                # N2: a device that holds the old password stops at once, also to ring.
+                self._engine.registrar.forget(known.account)
 
 
 def _subscriber(row: DirectoryRow) -> Subscriber:

@@ -171,6 +171,9 @@ def load_settings(config: Path | None = None, *, demo: bool = False, environ: di
     for name, (section, key) in _SHORT_NAMES.items():
         if env.get(name):
             values.setdefault(section, {})[key] = env[name]
+    unknown = sorted(set(values) - set(Settings.model_fields))
+    if unknown:
+        raise ConfigurationError("\n".join(f"{config or 'settings'}: {name}: no such section" for name in unknown))
     if demo:
         values["demo"] = True
     try:

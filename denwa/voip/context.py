@@ -96,6 +96,9 @@ class Context:
         self._today = _EPOCH
         sent_by = settings.host.encode() + b":%d" % settings.port
         self.sent_by = sent_by
+        # What a callee sees of a caller that hides: requests to it come back to us, and we know where it is.
+        self.hidden_uri = b"sip:anonymous@" + sent_by
+        self.hidden_contact = b"Contact: <" + self.hidden_uri + b">"
         self.via_udp = b"Via: SIP/2.0/UDP " + sent_by + b";branch="
         self.via_tcp = b"Via: SIP/2.0/TCP " + sent_by + b";branch="
 

@@ -61,6 +61,7 @@ class Call:
         "caller_true",
         "direction",
         "dues",
+        "hidden",
         "id",
         "leg",
         "number_class",
@@ -93,6 +94,7 @@ class Call:
         self.number_to = ""
         self.number_class = ""
         self.voicemail = False
+        self.hidden = False  # 184: the callee must not see the caller's Contact either
         self.session_interval = 0  # seconds, 0: no session timer was agreed
         self.dues: dict[int, float] = {}  # timer kind -> due time in force
         self.setup: Any = None  # what still has to do with setting it up
@@ -134,6 +136,7 @@ class Call:
                 self.caller_shown.decode("latin-1"),
                 self.callee_to.decode("latin-1"),
                 self.session_interval,
+                int(self.hidden),
                 _leg_text(self.caller),
                 _leg_text(self.callee),
             ]
@@ -163,10 +166,11 @@ def _leg_of(text: _LegText) -> Leg:
 def restore_call(entry: CallEntry) -> Call:
     """A call from its open record. Raises ValueError when the dialog text is not ours."""
     try:
-        true, shown, callee_to, interval, caller, callee = json.loads(entry.dialog)
+        true, shown, callee_to, interval, hidden, caller, callee = json.loads(entry.dialog)
         call = Call(entry.call_id.encode(), entry.id, entry.started_at, _leg_of(caller))
         call.callee = _leg_of(callee)
         call.session_interval = int(interval)
+        call.hidden = bool(hidden)
     except (ValueError, TypeError, KeyError) as fault:
         raise ValueError(f"record {entry.id}: dialog cannot be read: {fault}") from None
     call.caller_true, call.caller_shown, call.callee_to = (t.encode("latin-1") for t in (true, shown, callee_to))

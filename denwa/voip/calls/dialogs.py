@@ -185,8 +185,13 @@ class Dialogs:
             return
         if from_caller:
             message.replace(FROM, b"From: " + call.caller_shown)
-        else:
-            message.replace(TO, b"To: " + call.caller_true)
+            if call.hidden and CONTACT in message.at:
+                message.replace(CONTACT, self.ctx.hidden_contact)
+            return
+        message.replace(TO, b"To: " + call.caller_true)
+        if call.hidden and message.uri.startswith(self.ctx.hidden_uri):
+            message.uri = call.caller.contact
+            message.lines[0] = message.method + b" " + message.uri + b" SIP/2.0"
 
     def _send_on(self, relay: Relay, now: float) -> None:
         ctx = self.ctx
@@ -224,6 +229,8 @@ class Dialogs:
             return
         if status >= 200 and call.state is CallState.UP:
             self._after_answer(call, relay, client.method, response, now)
+        if call.hidden and not relay.from_caller and CONTACT in response.at:
+            response.replace(CONTACT, self.ctx.hidden_contact)
         identity, kind = (call.caller_true, FROM) if relay.from_caller else (call.caller_shown, TO)
         self.relay_response(relay.server, response, identity if self._changed(call) else b"", kind, now)
 

@@ -76,7 +76,7 @@ class Admission:
             return reading
         number = reading.number
         callee = self._ctx.directory.by_number.get(number.e164)
-        denied = Denied(404, "", "failed", None, trunk, identity, number.e164, reading.number_class)
+        denied = Denied(404, "", "refused", None, trunk, identity, number.e164, reading.number_class)
         if reading.number_class is not NumberClass.ON_NET:
             denied.status, denied.text = 403, "calls from the telephone network end at own numbers only"
             return denied
@@ -111,7 +111,7 @@ class Admission:
         if number_class is NumberClass.ON_NET:
             callee = self._ctx.directory.by_number.get(number.e164)
             if callee is None:
-                denied.status, denied.text, denied.cause = 404, "the number is not in use", "failed"
+                denied.status, denied.text = 404, "the number is not in use"
                 return denied
             refused = self._refused_by_callee(callee, identity, denied)
             if refused:
@@ -122,10 +122,10 @@ class Admission:
         try:
             uri = parse_uri(request.uri)
         except UriFault as fault:
-            return Denied(400, f"Request-URI: {fault}", "failed")
+            return Denied(400, f"Request-URI: {fault}", "refused")
         if isinstance(uri, SipUri):
             if not self._ctx.is_own_host(uri.host):
-                return Denied(404, "this domain is not served here", "failed")
+                return Denied(404, "this domain is not served here", "refused")
             dialled = uri.user_name.decode("utf-8", "replace")
         else:
             dialled = uri.number.decode("utf-8", "replace")
@@ -134,8 +134,7 @@ class Admission:
             if reading.alarm:
                 self._ctx.counters["number_plan_alarms", reading.reason] += 1
                 self._ctx.note(f"ALARM: dialled number in a block the plan does not know: {_masked(dialled)}")
-            cause = "refused" if reading.sip_status == 403 else "failed"
-            return Denied(reading.sip_status, reading.text, cause, callee=dialled[:40])
+            return Denied(reading.sip_status, reading.text, "refused", callee=dialled[:40])
         return reading
 
     def _refused_by_callee(self, callee: Subscriber, identity: CallerIdentity, denied: Denied) -> Denied | None:

@@ -140,6 +140,8 @@ class InviteChain:
         request.replace(FROM, b"From: " + call.caller_shown)
         if verdict.hide:
             ask_privacy(request)
+            call.hidden = True
+            request.replace(CONTACT, self._ctx.hidden_contact)
         if verdict.number_class is not NumberClass.ON_NET:
             assert_identity(request, number, domain)
 
@@ -173,7 +175,7 @@ def _denied(verdict: Admitted, status: int, text: str) -> Denied:
     return Denied(
         status,
         text,
-        "failed",
+        "refused",
         verdict.caller,
         verdict.trunk,
         verdict.identity,

@@ -63,6 +63,7 @@ class Setup:
         "hidden",
         "mailbox",
         "prepared",
+        "refused",
         "server",
         "targets",
         "timer_supported",
@@ -83,6 +84,7 @@ class Setup:
         self.cause = 480  # why the voicemail gets the call
         self.failure: tuple[int, bytes | None, str] = (480, None, "not registered")
         self.cancelled = False
+        self.refused = False  # the voicemail has no place
         self.waiting_place = False
 
 
@@ -193,6 +195,7 @@ class CallSetup:
             self._next(call, now)
         elif isinstance(answer, NoPlace):
             setup.failure = (answer.status, None, answer.reason)
+            setup.refused = True
             self._next(call, now)
         else:
             call.voicemail = True
@@ -364,7 +367,7 @@ class CallSetup:
         ctx = self._ctx
         setup: Setup = call.setup
         server = setup.server
-        cause = _cause_of(status, setup.cancelled)
+        cause = EndCause.REFUSED if setup.refused and not setup.cancelled else _cause_of(status, setup.cancelled)
         if data is not None:
             ctx.layer.respond(server, status, data, now)
         elif server.request is not None:
