@@ -8,6 +8,14 @@ from pathlib import Path
 _TICK_US = 1_000_000 / os.sysconf("SC_CLK_TCK")
 
 
+def pinned(core: int) -> list[str]:
+    """Prefix of a command that gets a core, before everything else that runs there.
+
+    Niceness would not do: the kernel weighs it within a session only (sched(7), autogroup). Real time needs root.
+    """
+    return ["taskset", "-c", str(core), *(["chrt", "--rr", "1"] if os.geteuid() == 0 else [])]
+
+
 def _stat(pid: int) -> list[str] | None:
     """Fields of /proc/PID/stat from the state on; None when the process is gone."""
     try:

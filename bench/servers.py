@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import IO, Protocol
 
-from bench.processes import process_tree
+from bench.processes import pinned, process_tree
 
 HERE = Path(__file__).parent
 SERVER_CORE = 0
@@ -113,7 +113,7 @@ class Running:
         self._log_path = folder / "server.log"
         self._log: IO[bytes] = self._log_path.open("wb")
         self.process = subprocess.Popen(
-            ["taskset", "-c", str(SERVER_CORE), *server.command(folder)],
+            [*pinned(SERVER_CORE), *server.command(folder)],
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,

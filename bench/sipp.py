@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from bench.processes import udp_port_bound
+from bench.processes import pinned, udp_port_bound
 
 SCENARIOS = Path(__file__).parent / "sipp"
 LOAD_CORE = 1
@@ -36,7 +36,7 @@ class Sipp:
         folder.mkdir(parents=True)
         self._folder = folder
         self._output: IO[bytes] = (folder / "output.txt").open("wb")
-        command = ["taskset", "-c", str(LOAD_CORE), "sipp", "127.0.0.1:5060", "-i", "127.0.0.1", "-p", str(port)]
+        command = [*pinned(LOAD_CORE), "sipp", "127.0.0.1:5060", "-i", "127.0.0.1", "-p", str(port)]
         command += ["-sf", str(SCENARIOS / scenario), "-buff_size", "4000000", "-nostdin", "-auth_uri", "denwa.example"]
         command += ["-trace_stat", "-stf", str(folder / "stat.csv"), "-fd", "1"]
         command += ["-trace_err", "-error_file", str(folder / "errors.txt"), *options]
