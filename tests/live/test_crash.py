@@ -115,7 +115,8 @@ def test_a_call_goes_on_through_a_kill_even_when_it_has_just_been_answered(own_s
         service.start()
         alice.ack(call.dialog)
         bob.expect("ACK")
-        assert_lasted(only_record(service, call.dialog.call_id), call.at, end(alice, bob, call))
+        ended = end(alice, bob, call)
+        assert_lasted(only_record(service, call.dialog.call_id), call.at, ended)
 
 
 def test_sigterm_ends_the_service_cleanly_and_keeps_calls_in_progress(own_service: Service) -> None:
@@ -126,4 +127,5 @@ def test_sigterm_ends_the_service_cleanly_and_keeps_calls_in_progress(own_servic
         bob.expect("ACK")
         assert service.stop() == 0
         service.start()
-        assert_lasted(only_record(service, call.dialog.call_id), call.at, end(alice, bob, call))
+        ended = end(alice, bob, call)
+        assert_lasted(only_record(service, call.dialog.call_id), call.at, ended)
