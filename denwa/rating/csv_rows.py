@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 LINE_END = "\r\n"
 
@@ -23,29 +24,28 @@ class CsvRows:
         self._file = file
         self._columns = columns
         self._reject = reject
-        self._line = 0
+        self._reader: Any = None
         self._row: list[str] = []
 
     @property
     def line(self) -> int:
         """Line (from 1) on which the current row begins."""
-        return self._line - sum(field.count("\n") for field in self._row)
+        return int(self._reader.line_num) - sum(field.count("\n") for field in self._row)
 
     def __iter__(self) -> Iterator[tuple[str, ...]]:
         # Bytes that are no UTF-8 stay visible as lone surrogates, so that one bad row does not hide the others.
         with self._file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
-            reader = csv.reader(stream)
+            reader = self._reader = csv.reader(stream)
             header = self._header(reader)
             width = len(header)
             pick = itemgetter(*(header.index(column) for column in self._columns))
             while True:
                 try:
                     for row in reader:
+                        self._row = row
                         if len(row) == width:
-                            self._line, self._row = reader.line_num, row
                             yield pick(row)
                         elif row:
-                            self._line, self._row = reader.line_num, row
                             self._reject(self.line, f"{width} columns expected, found {len(row)}")
                     return
                 except csv.Error as fault:

@@ -197,7 +197,8 @@ class FileRating:
         yield csv_line(RATED_COLUMNS)
         calls = self._calls
         for key in sorted(calls):
-            yield quoted(key[: key.index(_KEY)]) + calls[key].line
+            call_id, _, _ = key.partition(_KEY)
+            yield (call_id if call_id.isalnum() else quoted(call_id)) + calls[key].line
 
     def _month_lines(self) -> Iterator[str]:
         yield csv_line(MONTH_COLUMNS)
