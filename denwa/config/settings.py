@@ -51,7 +51,7 @@ class Sip(Section):
     default_expires: int = 3600
     max_expires: int = 7200
     max_bindings: int = Field(10, ge=1)
-    probe_interval: int = Field(30, ge=5)  # in-dialog OPTIONS to calls without session timer
+    probe_interval: int = Field(60, ge=5)  # in-dialog OPTIONS to both sides of a call: proof of life (C5)
     trace_messages: int = Field(20_000, ge=0)  # kept in memory
 
 

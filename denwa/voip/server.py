@@ -53,10 +53,10 @@ class SipServer:
     def _set_clock(self) -> None:
         """Records use the wall clock of the last quiet moment plus the monotonic one: a clock that is set during a
         call changes no duration (C4)."""
-        self._clock_offset = time.time_ns() // 1_000_000 - time.monotonic_ns() // 1_000_000
+        self._clock_offset = time.time_ns() - time.monotonic_ns()
 
     def now_ms(self) -> int:
-        return time.monotonic_ns() // 1_000_000 + self._clock_offset
+        return (time.monotonic_ns() + self._clock_offset) // 1_000_000
 
     async def open(self, host: str, port: int, writer: Writer) -> None:
         """Start to listen. Raises OSError."""

@@ -108,7 +108,7 @@ class Dialogs:
         self._over = over  # a call holds no resources any more
 
     def restore(self, entries: Iterable[CallEntry], now: float) -> None:
-        """Take calls up again after a restart, and ask both sides at once whether they are still there."""
+        """Take calls up again after a restart; the next probe tells whether they are still there."""
         for entry in entries:
             try:
                 call = restore_call(entry)
@@ -117,7 +117,6 @@ class Dialogs:
                 continue
             self.table.add(call)
             self.watch(call, now)
-            self._probe(call, now)
 
     # -- requests inside a dialog ---------------------------------------------------------------------------------
 
@@ -339,11 +338,11 @@ class Dialogs:
     # -- proof of life --------------------------------------------------------------------------------------------
 
     def watch(self, call: Call, now: float) -> None:
-        """Start the session timer, or, where nobody refreshes, the probing."""
+        """Start the session timer, if one was agreed, and the probing: a refresh may be half an hour away, and until
+        then nothing else would prove life. A voicemail ends by itself."""
         if call.session_interval:
-            call.dues.pop(PROBE, None)
             self._start(call, SESSION, float(call.session_interval), now)
-        else:
+        if not call.voicemail and PROBE not in call.dues:
             self._start(call, PROBE, float(self.ctx.settings.probe_interval), now)
 
     def _start(self, call: Call, kind: int, after: float, now: float) -> None:

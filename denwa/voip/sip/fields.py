@@ -179,7 +179,7 @@ def display_name(value: bytes) -> bytes:
 def cseq_of(value: bytes) -> tuple[int, bytes]:
     """CSeq as (number, method). Raises FieldFault."""
     number, _, method = value.partition(b" ")
-    if not number.isdigit() or len(number) > 10:
+    if not method or not number.isdigit() or len(number) > 10:
         parts = value.split()
         if len(parts) != 2 or not parts[0].isdigit() or len(parts[0]) > 10:
             raise FieldFault("CSeq without number and method")
