@@ -34,6 +34,7 @@ from denwa.voip.sip.digest import Digest
 from denwa.voip.subscribers import Directory, Subscriber
 
 log = logging.getLogger(__name__)
+RATING_PAUSE = 1.0  # seconds between runs: a run costs the same for one call as for a hundred
 
 
 def open_journal_store(settings: Settings) -> JournalStore:
@@ -223,6 +224,7 @@ class RatingLoop:
                 # The calls stay in the journal and are rated when the database is back.
                 self.failed = True
                 log.exception("rating failed and is tried again")
+            await asyncio.sleep(RATING_PAUSE)
 
     async def catch_up(self) -> None:
         async with self._lock:
