@@ -13,18 +13,22 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
 from denwa.storage.engine import open_engine
-from denwa.storage.journal_store import PostgresJournalStore, SqliteJournalStore, open_journal_store
+from denwa.storage.journal_sqlite import _SQLITE
+from denwa.storage.journal_store import PostgresJournalStore, SqliteJournalStore
 from denwa.storage.migrate import JOURNAL, current
 from denwa.voip.calls.journal import Group, JournalStore, UnbindingEntry
 from tests.storage.journal_rows import ID, NOW, alive, binding, call, end
 
 
+def open_store(url: str) -> JournalStore:
+    if url.startswith("sqlite"):
+        return SqliteJournalStore(Path(url.removeprefix("sqlite:///")))
+    return PostgresJournalStore(url)
+
+
 @pytest.fixture
 def store(database_url: str) -> Iterator[JournalStore]:
-    if database_url.startswith("sqlite"):
-        opened = open_journal_store("", Path(database_url.removeprefix("sqlite:///")))
-    else:
-        opened = open_journal_store(database_url, Path("unused"))
+    opened = open_store(database_url)
     yield opened
     opened.close()
 
@@ -82,8 +86,7 @@ def test_ended_calls_are_numbered_upwards_in_the_order_of_their_commits_answered
 
 def test_numbers_of_ended_calls_go_on_after_a_reopening(database_url, reader):
     for turn in range(3):
-        path = Path(database_url.removeprefix("sqlite:///"))
-        store = open_journal_store("" if database_url.startswith("sqlite") else database_url, path)
+        store = open_store(database_url)
         store.commit(Group(calls=[call(turn, answered=False)]))
         store.close()
     assert [id_ for (id_,) in rows(reader, f"SELECT id - {ID} FROM calls ORDER BY end_seq")] == [0, 1, 2]
@@ -155,13 +158,19 @@ def test_text_no_database_stores_is_made_storable_not_a_failure(store):
     assert [entry.call_id for entry in store.open_calls()] == ["a\ufffdb\ufffdc😀\\u0000"]
 
 
+def test_text_longer_than_its_column_is_no_failure(store):
+    store.commit(Group(calls=[call(1, callee="9" * 500)], bindings=[binding(1)._replace(user_agent="x" * 5000)]))
+    (kept,) = store.open_calls()
+    assert kept.callee.startswith("9" * 40)
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15, deadline=None)
 @given(words=st.lists(st.text(min_size=1, max_size=30), min_size=1, max_size=6, unique=True))
 def test_any_text_survives(store, words):
     entries = [binding(1, registered_at=NOW + place)._replace(contact=word) for place, word in enumerate(words)]
     store.commit(Group(bindings=entries))
-    expected = {entry.contact.replace("\x00", "\ufffd") for entry in entries}
-    assert {entry.contact for entry in store.bindings(NOW)} == expected
+    expected = {entry.contact.replace("\x00", "\ufffd") for entry in entries}  # SQLite stores U+0000, PostgreSQL not
+    assert {entry.contact.replace("\x00", "\ufffd") for entry in store.bindings(NOW)} == expected
     store.commit(Group(bindings=[UnbindingEntry(entry.aor, entry.contact) for entry in entries]))
     assert store.bindings(NOW) == []
 
@@ -180,6 +189,16 @@ def test_sqlite_syncs_every_commit_and_reads_do_not_wait(tmp_path):
         assert other.execute("SELECT count(*) FROM calls").fetchone() == (0,)
         store.commit(Group(calls=[call(1)]))
         assert other.execute("SELECT count(*) FROM calls").fetchone() == (0,)
+    store.close()
+
+
+def test_no_sqlite_statement_of_a_commit_reads_a_whole_table(tmp_path):
+    store = SqliteJournalStore(tmp_path / "journal.db")
+    for statement, _ in _SQLITE:
+        for count in (1, 3):
+            query = statement(count)
+            plan = store._connection.execute("EXPLAIN QUERY PLAN " + query, [None] * query.count("?"))
+            assert not [step for *_, step in plan if step in ("SCAN calls", "SCAN bindings")]
     store.close()
 
 

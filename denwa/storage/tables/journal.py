@@ -45,5 +45,6 @@ bindings = Table(
     Column("flow", Text, nullable=False),  # transport:address:port the REGISTER came from
     Column("user_agent", Text, nullable=False),
     Column("extra", Text, nullable=False),  # JSON: path, instance, reg-id, push parameters
-    Index(None, "expires_at"),
+    # Rewritten by every refresh, so: no further index, and on SQLite no table apart from the primary key's tree.
+    sqlite_with_rowid=False,
 )

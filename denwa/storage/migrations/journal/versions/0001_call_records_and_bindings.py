@@ -22,8 +22,8 @@ def upgrade() -> None:
         sa.Column("user_agent", sa.Text(), nullable=False),
         sa.Column("extra", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("aor", "contact", name=op.f("pk_bindings")),
+        sqlite_with_rowid=False,
     )
-    op.create_index(op.f("ix_bindings_expires_at"), "bindings", ["expires_at"], unique=False)
     op.create_table(
         "calls",
         sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -56,5 +56,4 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_calls_subscriber_started_at"), table_name="calls")
     op.drop_index(op.f("ix_calls_call_id"), table_name="calls")
     op.drop_table("calls")
-    op.drop_index(op.f("ix_bindings_expires_at"), table_name="bindings")
     op.drop_table("bindings")
