@@ -294,6 +294,8 @@ def _start_line(message: Message) -> None:
 def _fit_body(message: Message, body: bytes, stream: bool) -> None:
     i = message.at.get(CONTENT_LENGTH)
     if i is None:
+        if stream:
+            raise MessageFault("no Content-Length on a stream", message)  # RFC 3261 §18.3
         return
     line = message.lines[i]
     raw = line[line.find(b":") + 1 :].strip()
