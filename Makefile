@@ -3,9 +3,9 @@
 SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
-# Live tests wait more than they compute; two workers for each core keep the cores busy.
+# Live tests wait more than they compute. One file stays on one worker: its live tests share one service.
 WORKERS ?= 4
-PYTEST ?= $(BIN)/pytest -q -p no:cacheprovider --dist loadgroup
+PYTEST ?= $(BIN)/pytest -q -p no:cacheprovider --dist loadfile
 
 .PHONY: help run setup setup-check setup-test check lint unit test bench lock clean
 

@@ -15,16 +15,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: more than a few seconds of work; `make test` only")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs PostgreSQL, and keep the live tests of one module on one worker: they share one service."""
+    """Mark what needs PostgreSQL."""
     for item in items:
         names = getattr(item, "fixturenames", ())
         callspec = getattr(item, "callspec", None)
         if "postgres_cluster" in names or (callspec and callspec.params.get("database_url") == "postgresql"):
             item.add_marker("postgresql")
-        if item.get_closest_marker("live"):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(scope="session")

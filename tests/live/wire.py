@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from tests.peers.phone import PhoneCall
 from tests.peers.service import Record, Service
@@ -16,6 +17,11 @@ ALICE, BOB, CAROL, DAVE, ERIN = (f"0505001000{n}" for n in range(1, 6))
 def account(number: str) -> str:
     """SIP account of a 050 number (N2)."""
     return number.removeprefix("050")
+
+
+def login(number: str) -> dict[str, Any]:
+    """SIPp's part of a demo subscriber."""
+    return {"user": account(number), "password": f"demo-{account(number)}"}
 
 
 def instant(text: str) -> float:

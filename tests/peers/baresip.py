@@ -150,7 +150,8 @@ class Baresip:
         return self.log.wait(lambda e: e.get("type") == event, timeout, event, since)
 
     def registered(self) -> Self:
-        self.wait("REGISTER_OK")
+        """Wait for the registration; its event may have come before the control socket was there, so ask."""
+        eventually(lambda: "OK " in str(self.command("reginfo").get("data")), 10)
         return self
 
     def dial(self, number: str) -> None:
