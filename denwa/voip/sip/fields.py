@@ -171,9 +171,17 @@ def display_name(value: bytes) -> bytes:
         end = 1
         while end < len(value) and value[end : end + 1] != b'"':
             end += 2 if value[end : end + 1] == b"\\" else 1
-        return value[1:end].replace(b"\\", b"")
+        return _unescape(value[1:end])
     angle = value.find(b"<")
     return value[:angle].strip() if angle > 0 else b""
+
+
+def _unescape(text: bytes) -> bytes:
+    """The text of a quoted string: a backslash stands for what follows it (RFC 3261 §25.1)."""
+    if b"\\" not in text:
+        return text
+    parts = text.split(b"\\\\")
+    return b"\\".join(part.replace(b"\\", b"") for part in parts)
 
 
 def cseq_of(value: bytes) -> tuple[int, bytes]:
