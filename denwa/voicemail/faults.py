@@ -1,5 +1,7 @@
 """What is wrong with voicemail's or mail's settings."""
 
+from denwa.config.settings import ConfigurationError
 
-class VoicemailSettingsFault(ValueError):
+
+class VoicemailSettingsFault(ConfigurationError):
     """Settings that cannot be used: the text names the key, and never holds a password."""

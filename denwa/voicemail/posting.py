@@ -48,7 +48,8 @@ class Poster:
             permanent = isinstance(fault, LetterFault) or fault.permanent
             again = next_attempt(queued.attempts + 1, queued.created_at, now, permanent=permanent)
             self._outbox.failed(queued.id, str(fault), again)
-            log.warning("mail %d not sent (attempt %d): %s", queued.id, queued.attempts + 1, fault)
+            reason = str(fault).replace(queued.recipient, "the recipient")  # logs name nobody
+            log.warning("mail %d not sent (attempt %d): %s", queued.id, queued.attempts + 1, reason)
             return True
         owner = self._owners.owner(queued.letter.mailbox)
         self._outbox.sent(queued.id, now, discard=carried and owner is not None and owner.delete_after_mail)

@@ -10,7 +10,7 @@ from email.policy import default
 from email.utils import parsedate_to_datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from denwa.voicemail.letters import Kind, Letter, LetterFault, Sender, compose, message_id, minutes_seconds
@@ -121,12 +121,14 @@ def test_address_that_is_none_is_a_fault_and_adds_no_line_to_the_head(address: s
         compose(CALL, SENDER, address, "<x@denwa.example>", NOW)
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(st.text(max_size=40), st.sampled_from(["", "anonymous", "odd"]))
 def test_any_caller_text_makes_a_mail_that_parses_back(caller: str, reason: str) -> None:
     letter = Letter(CALL.kind, CALL.mailbox, CALL.account, caller, reason, CALL.called_at_ms)
     assert "着信がありました" in text_of(received(letter))
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(
     st.builds(Letter, st.sampled_from(Kind), *[st.text(max_size=9)] * 4, *[st.integers(0, 2**50)] * 4, st.booleans())
 )

@@ -10,7 +10,7 @@ from email.policy import default
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 
@@ -179,6 +179,15 @@ def test_wrong_password_is_ours_to_mend_and_is_in_no_text(tmp_path, engine, serv
     assert "opensesame" not in error + caplog.text
 
 
+def test_log_says_why_a_mail_was_refused_but_not_whose(tmp_path, engine, server, caplog):
+    """K5"""
+    post = Post(tmp_path, engine, server)
+    server.recipient_answer = "550 <taro@example.jp>: user unknown"
+    post.send()
+    assert "user unknown" in caplog.text
+    assert "taro" not in caplog.text
+
+
 def test_impossible_address_does_not_stop_other_mails(tmp_path, engine, server, caplog):
     post = Post(tmp_path, engine, server, mail="nobody")
     letter = Letter(Kind.CALL_NOTICE, NUMBER, "50010001", "", "anonymous", 0)
@@ -190,6 +199,7 @@ def test_impossible_address_does_not_stop_other_mails(tmp_path, engine, server, 
     assert post.outbox.totals() == (1, 0)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 500), st.timedeltas(timedelta(0), timedelta(days=6)), st.booleans())
 def test_pauses_grow_to_an_hour_and_end_after_five_days(failed: int, age: timedelta, permanent: bool) -> None:
     """M4"""
