@@ -17,11 +17,13 @@ from denwa.voip.sip.fields import FieldFault, address_uri, delta_seconds, tag_of
 from denwa.voip.sip.message import CONTACT, FROM, SESSION_EXPIRES, TO, Message
 from denwa.voip.sip.peer import Peer
 from denwa.voip.sip.response import make_cancel
+from denwa.voip.sip.timers import TIMEOUT
 from denwa.voip.sip.transactions import IGNORE, ClientTransaction, ServerTransaction
 
 SESSION, PROBE, LINGER, BYE_PASS = 30, 31, 32, 33  # timer kinds
 LINGER_TIME: Final = 32.0
 BYE_PASS_TIME: Final = 0.2
+TIMER_C: Final = 180.0  # RFC 3261 §16.8
 GONE: Final = frozenset((404, 408, 410, 481, 604))  # answers by which a phone says it has no such call
 
 
@@ -61,6 +63,8 @@ class Relay:
     def on_timeout(self, now: float) -> None:
         """No answer: none is made up for a request that is no INVITE (RFC 4320 §4.2)."""
         if self.server.method == b"INVITE":
+            if self.provisional:
+                self.dialogs.cancel_relay(self, now)
             self.dialogs.ctx.respond(self.server, 408, now)
 
     def fire(self, kind: int, due: float, now: float) -> None:
@@ -224,6 +228,8 @@ class Dialogs:
         if relay.cancel_wanted and not relay.provisional and client.sent:
             self._cancel_relay(relay, client, now)
         relay.provisional = True
+        if status < 200 and method == b"INVITE" and not relay.cancel_wanted:
+            self.ctx.layer.end_after(client, TIMER_C, now)
         if status == 100:
             return
         if status >= 200 and call.state is CallState.UP:
@@ -263,6 +269,7 @@ class Dialogs:
             self._cancel_relay(relay, client, now)
 
     def _cancel_relay(self, relay: Relay, client: ClientTransaction, now: float) -> None:
+        self.ctx.layer.end_after(client, TIMEOUT, now)
         self.ctx.layer.request(client.key + b"/CANCEL", b"CANCEL", make_cancel(client.sent), client.peer, IGNORE, now)
 
     def relay_response(

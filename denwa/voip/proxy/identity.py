@@ -18,13 +18,21 @@ from denwa.voip.sip.message import (
 )
 from denwa.voip.sip.uri import SipUri, UriFault, parse_uri
 
-ANONYMOUS: Final = b'"Anonymous" <sip:anonymous@anonymous.invalid>'  # RFC 3323 §4.1.1.3
+_NOWHERE: Final = b" <sip:anonymous@anonymous.invalid>"  # RFC 3323 §4.1.1.3
 # Display names by which Japanese networks say why a number is missing (B4).
 HIDDEN_REASONS: Final = {
     b"anonymous": "anonymous",
     b"coin line/payphone": "payphone",
     b"interaction with other service": "interaction",
     b"unavailable": "unavailable",
+}
+
+
+_DISPLAYS: Final = {
+    "anonymous": b'"Anonymous"',
+    "payphone": b'"Coin line/payphone"',
+    "interaction": b'"Interaction with other service"',
+    "unavailable": b'"Unavailable"',
 }
 
 
@@ -38,9 +46,20 @@ class CallerIdentity(NamedTuple):
 def subscriber_from(number: PhoneNumber, domain: bytes, tag: bytes, *, hide: bool) -> bytes:
     """The From value that a callee sees for a call of a subscriber."""
     if hide:
-        return ANONYMOUS + b";tag=" + tag
+        return hidden_from("anonymous", tag)
     national = number.national().encode()
     return b'"%b" <sip:%b@%b>;tag=%b' % (national, national, domain, tag)
+
+
+def hidden_from(reason: str, tag: bytes) -> bytes:
+    """The From value of a call whose number is missing: only the reason shows (N7, B4)."""
+    return _DISPLAYS[reason] + _NOWHERE + b";tag=" + tag
+
+
+def hidden_incoming_from(request: Message, hidden: str, tag: bytes) -> bytes:
+    """The same for a call from the telephone network; where it gave no reason, `Anonymous` is shown."""
+    stated = display_name(request.value(FROM) or b"").lower() in HIDDEN_REASONS
+    return hidden_from(hidden if stated else "anonymous", tag)
 
 
 def strip_claims(request: Message) -> None:

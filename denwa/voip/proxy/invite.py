@@ -9,7 +9,7 @@ from denwa.voip.calls.session import LEAST, IntervalTooSmall, ask_for_timer
 from denwa.voip.context import Context
 from denwa.voip.proxy.admission import Admission, Admitted, Denied
 from denwa.voip.proxy.forward import count_hop, foreign_routes, is_loop, loop_mark, strip_own_routes
-from denwa.voip.proxy.identity import ask_privacy, assert_identity, strip_claims, subscriber_from
+from denwa.voip.proxy.identity import ask_privacy, assert_identity, hidden_incoming_from, strip_claims, subscriber_from
 from denwa.voip.proxy.setup import GATEWAY_RING, CallSetup, Setup, Target, TargetKind
 from denwa.voip.registrar.handler import Registrar
 from denwa.voip.sip.checks import unsupported_extensions
@@ -132,6 +132,10 @@ class InviteChain:
         """Make the INVITE what the called side may see (N7)."""
         caller = verdict.caller
         if caller is None:
+            if verdict.identity.hidden:
+                strip_claims(request)
+                call.caller_shown = hidden_incoming_from(request, verdict.identity.hidden, call.caller.tag)
+                request.replace(FROM, b"From: " + call.caller_shown)
             return
         domain = self._ctx.settings.realm
         number = PhoneNumber(caller.number)

@@ -20,6 +20,7 @@ from denwa.voip.sip.fields import FieldFault, address_uri, tag_of
 from denwa.voip.sip.message import CONTACT, FROM, SUPPORTED, TO, Message
 from denwa.voip.sip.peer import Peer
 from denwa.voip.sip.response import make_cancel, make_response, reason_header
+from denwa.voip.sip.timers import TIMEOUT
 from denwa.voip.sip.transactions import IGNORE, ClientTransaction, ServerTransaction
 from denwa.voip.subscribers import Subscriber
 
@@ -358,6 +359,7 @@ class CallSetup:
         if client is None or branch.cancel_sent or not client.sent:
             return
         branch.cancel_sent = True
+        self._ctx.layer.end_after(client, TIMEOUT, now)
         self._ctx.layer.request(client.key + b"/CANCEL", b"CANCEL", make_cancel(client.sent), client.peer, IGNORE, now)
 
     # -- the end of a call that was not answered -------------------------------------------------------------------

@@ -96,6 +96,8 @@ INVITE_CLIENT: Final[Table] = {  # figure 5, RFC 6026 figure 4
     (_S.PROCEEDING, _E.GOT_1XX): (_S.PROCEEDING, (_A.DELIVER,)),
     (_S.PROCEEDING, _E.GOT_2XX): (_S.ACCEPTED, (_A.START_TIMEOUT, _A.DELIVER)),
     (_S.PROCEEDING, _E.GOT_FAILURE): (_S.COMPLETED, (_A.ACK_FAILURE, _A.START_WAIT, _A.DELIVER)),
+    # Runs only when the layer is told to: 64*T1 after a CANCEL (RFC 3261 §9.1), or timer C (§16.8).
+    (_S.PROCEEDING, _E.END): (_S.TERMINATED, (_A.TIMED_OUT,)),
     (_S.COMPLETED, _E.GOT_FAILURE): (_S.COMPLETED, (_A.RESEND_LAST,)),
     (_S.COMPLETED, _E.END): (_S.TERMINATED, ()),
     (_S.ACCEPTED, _E.GOT_2XX): (_S.ACCEPTED, (_A.DELIVER,)),

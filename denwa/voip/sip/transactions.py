@@ -196,6 +196,11 @@ class TransactionLayer:
         self.send(peer, data)
         return transaction
 
+    def end_after(self, transaction: ClientTransaction, after: float, now: float) -> None:
+        """Bound how long an INVITE that rings is waited for: 64*T1 after its CANCEL (RFC 3261 §9.1), or timer C."""
+        if transaction.state is State.PROCEEDING:
+            transaction.end_at = self.timers.start(transaction, END, after, now)
+
     def end(self, transaction: Transaction) -> None:
         """Forget a transaction at once (transport failed, or its user has no more use for it)."""
         transaction.state = _TERMINATED
