@@ -43,6 +43,7 @@ from denwa.storage.migrate import upgrade_all
 from denwa.storage.outbox_store import OutboxStore
 from denwa.storage.voicemail_store import MailboxStore, OwnerStore
 from denwa.voicemail.service import VoicemailService
+from denwa.voip.calls.journal import JournalStore
 from denwa.voip.server import SipServer
 from denwa.voip.sip.trace import Trace
 
@@ -147,7 +148,9 @@ class Service:
             on_ended=rating.wake,
         )
         places.flush = server.flush
-        writer = self._open_journal(server)
+        store = open_journal_store(settings)
+        stack.callback(store.close)
+        writer = self._open_journal(server, store)
         stack.callback(writer.close)
         await voicemail.start()
         stack.push_async_callback(voicemail.stop)
@@ -165,9 +168,8 @@ class Service:
         log.info("SIP on %s:%d (UDP, TCP), web on http://%s:%d/", settings.sip.bind, settings.sip.port,
                  settings.http.bind, settings.http.port)  # fmt: skip
 
-    def _open_journal(self, server: SipServer) -> JournalWriter:
+    def _open_journal(self, server: SipServer, store: JournalStore) -> JournalWriter:
         """The journal, and what it kept taken up by the engine before the first message comes."""
-        store = open_journal_store(self._settings)
         writer = JournalWriter(store, self._settings.data_dir / "journal.spool", server.journal_done)
         writer.replay_spool()
         now_ms = server.now_ms()
