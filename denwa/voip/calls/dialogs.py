@@ -225,11 +225,12 @@ class Dialogs:
     def on_relayed(self, relay: Relay, client: ClientTransaction, response: Message, now: float) -> None:
         status = response.status
         call = relay.call
-        if relay.cancel_wanted and not relay.provisional and client.sent:
-            self._cancel_relay(relay, client, now)
+        if status < 200 and client.method == b"INVITE":
+            if not relay.cancel_wanted:
+                self.ctx.layer.end_after(client, TIMER_C, now)
+            elif not relay.provisional:
+                self._cancel_relay(relay, client, now)
         relay.provisional = True
-        if status < 200 and method == b"INVITE" and not relay.cancel_wanted:
-            self.ctx.layer.end_after(client, TIMER_C, now)
         if status == 100:
             return
         if status >= 200 and call.state is CallState.UP:
