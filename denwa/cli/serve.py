@@ -153,12 +153,13 @@ class Service:
         writer = self._open_journal(server, store)
         stack.callback(writer.close)
         await voicemail.start()
-        stack.push_async_callback(voicemail.stop)
         try:
             await server.open(settings.sip.bind, settings.sip.port, writer)
         except OSError as fault:
+            await voicemail.stop()
             raise StateError(f"SIP on {settings.sip.bind}:{settings.sip.port}: {fault.strerror}") from None
         stack.callback(server.close)
+        stack.push_async_callback(voicemail.stop)  # while the proxy still carries the BYEs of the workers
         control = await listen(settings.data_dir, _Control(feed, rating, server).answer)
         stack.callback((settings.data_dir / SOCKET_NAME).unlink, missing_ok=True)
         stack.callback(control.close)
