@@ -6,12 +6,15 @@ Run it by `bench/run`, which gives it a network namespace of its own.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import platform
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -152,8 +155,26 @@ def _report(runs: list[Run], rounds: int) -> list[str]:
     ]
 
 
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Two measurements at once would measure each other."""
+    WORK.mkdir(parents=True, exist_ok=True)
+    with (WORK / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            print("bench: waiting for another measurement to end", file=sys.stderr, flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def main() -> int:
     arguments = _arguments()
+    with _alone():
+        return _session(arguments)
+
+
+def _session(arguments: argparse.Namespace) -> int:
     scratch = WORK / "runs"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
