@@ -194,14 +194,15 @@ class Message:
 
 
 def kind_of(line: bytes) -> int:
-    name = line[: line.find(b":")]
+    name = line.partition(b":")[0]
     kind = _SPELLINGS.get(name)
     return _learn(name) if kind is None else kind
 
 
 def _learn(name: bytes) -> int:
     kind = _KNOWN.get(name.rstrip(b" \t").lower(), OTHER)
-    if len(_SPELLINGS) < _MAX_SPELLINGS:
+    # Only what may stand: otherwise a faulty line that was once looked at would pass the next time.
+    if name and len(_SPELLINGS) < _MAX_SPELLINGS and _TOKEN.issuperset(name.rstrip(b" \t")):
         _SPELLINGS[name] = kind
     return kind
 
@@ -220,14 +221,14 @@ def parse_message(data: bytes, *, stream: bool = False) -> Message:
         raise MessageFault("headers too long")
     lines = head.split(b"\r\n")
     ends = len(lines) - 1
+    if head.count(b"\n") != ends or head.count(b"\r") != ends or b"\0" in head:
+        raise MessageFault("bare CR, LF or NUL in the headers")  # no answer: it would copy them
     if b"\r\n " in head or b"\r\n\t" in head:
         lines = _unfold(lines)
     if len(lines) > MAX_LINES:
         raise MessageFault("too many header lines")
     message = _index(lines, body)
     _start_line(message)
-    if head.count(b"\n") != ends or head.count(b"\r") != ends or b"\0" in head:
-        raise MessageFault("bare CR, LF or NUL in the headers", message)
     _fit_body(message, body, stream)
     return message
 
@@ -240,7 +241,7 @@ def _index(lines: list[bytes], body: bytes) -> Message:
     i = 0
     for line in lines:
         if i:
-            name = line[: line.find(b":")]
+            name = line.partition(b":")[0]  # without a colon: the whole line, which is no spelling
             kind = spellings.get(name)
             if kind is None:
                 colon = line.find(b":")
