@@ -241,11 +241,10 @@ def _index(lines: list[bytes], body: bytes) -> Message:
     i = 0
     for line in lines:
         if i:
-            name = line.partition(b":")[0]  # without a colon: the whole line, which is no spelling
+            name, colon, _ = line.partition(b":")
             kind = spellings.get(name)
-            if kind is None:
-                colon = line.find(b":")
-                if colon < 1 or not _TOKEN.issuperset(name.rstrip(b" \t")):
+            if kind is None or not colon:
+                if not colon or not name or not _TOKEN.issuperset(name.rstrip(b" \t")):
                     bad = bad or line[:40]
                     i += 1
                     continue
