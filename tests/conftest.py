@@ -16,12 +16,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs PostgreSQL."""
+    """Mark what needs PostgreSQL; begin with the live tests, which take longest, so that no worker ends with one."""
     for item in items:
         names = getattr(item, "fixturenames", ())
         callspec = getattr(item, "callspec", None)
         if "postgres_cluster" in names or (callspec and callspec.params.get("database_url") == "postgresql"):
             item.add_marker("postgresql")
+    items.sort(key=lambda item: item.get_closest_marker("live") is None)
 
 
 @pytest.fixture(scope="session")

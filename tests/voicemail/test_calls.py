@@ -32,6 +32,8 @@ from tests.voicemail.rig import (
     stored,
 )
 
+pytestmark = pytest.mark.live
+
 
 @pytest.fixture
 def engine(tmp_path: Path):
