@@ -256,14 +256,19 @@ class Phone:
     # -- calling --------------------------------------------------------------------------------------------------
 
     def invite(self, dialled: str, call_id: str = "call-1", *, extra: str = "", body: str = SDP, from_: str = "",
-               password: str = "pw", uri: str = "") -> Sent:  # fmt: skip
-        """INVITE, 407, ACK, INVITE with credentials: what the engine sends to the second."""
+               password: str = "pw", uri: str = "", change: tuple[str, str] = ("", "")) -> Sent:  # fmt: skip
+        """INVITE, 407, ACK, INVITE with credentials (and `change` made in its text): what the engine sends then.
+
+        When the first is answered otherwise than with a challenge, that.
+        """
         uri = uri or f"sip:{dialled}@denwa.example"
         branch = self.new_branch()
         same = {"call_id": call_id, "from_": from_, "to": f"<{uri}>"}
         first = self.request("INVITE", uri, cseq=1, body=body, extra=extra, branch=branch, **same)
-        challenge = self.wire.send(self.peer, first)[-1][1]
-        assert challenge.status == 407, challenge.lines[0]
+        sent = self.wire.send(self.peer, first)
+        challenge = sent[-1][1]
+        if challenge.status != 407:
+            return sent
         same["to"] = text_of(challenge, TO)
         self.wire.send(self.peer, self.request("ACK", uri, cseq=1, branch=branch, **same))
         same["to"] = f"<{uri}>"
@@ -272,6 +277,7 @@ class Phone:
         self.invite_text = self.request(
             "INVITE", uri, cseq=2, body=body, extra=extra, branch=self.invite_branch, **same
         )
+        self.invite_text = self.invite_text.replace(*change, 1)
         return self.wire.send(self.peer, self.invite_text)
 
     def cancel(self) -> Sent:
@@ -290,7 +296,7 @@ class Phone:
 
     def answer(self, request: Message, status: int, **more: str) -> Sent:
         """Answer a request that the engine sent to this phone."""
-        return self.wire.send(self.peer, answer(request, status, self.peer, **more))
+        return self.wire.send(self.peer, answer(request, status, self.peer, contact=self.contact, **more))
 
 
 class Talk:
@@ -347,7 +353,7 @@ def call_up(wire: Wire, caller: Phone, callee: Phone, *, dialled: str = "", call
     invite = to(sent, callee.peer)
     callee.answer(invite, 180)
     wire.wait(1.0)
-    text = answer(invite, 200, callee.peer, body=SDP, extra=callee_extra)
+    text = answer(invite, 200, callee.peer, body=SDP, extra=callee_extra, contact=callee.contact)
     ok = to(wire.send(callee.peer, text), caller.peer)
     up = CallUp(caller, callee, invite, ok, text)
     if ack:
@@ -355,20 +361,22 @@ def call_up(wire: Wire, caller: Phone, callee: Phone, *, dialled: str = "", call
     return up
 
 
-def answer(request: Message, status: int, peer: Peer, *, tag: str = "callee", body: str = "", extra: str = "") -> str:
+def answer(request: Message, status: int, peer: Peer, *, tag: str = "callee", body: str = "", extra: str = "",
+           contact: str = "") -> str:  # fmt: skip
     """A response of the called side to a request that it was sent."""
     keep = [line for line in request.lines[1:]
             if line.split(b":")[0] in (b"Via", b"From", b"Call-ID", b"CSeq", b"Record-Route")]  # fmt: skip
     receiver = next(line for line in request.lines if line.startswith(b"To:"))
     if b";tag=" not in receiver:
         receiver += b";tag=" + tag.encode()
-    lines = [b"SIP/2.0 %d Whatever" % status, *keep, receiver, f"Contact: <sip:x@{peer[0]}:{peer[1]}>".encode()]
+    contact = contact or f"sip:{peer[0]}:{peer[1]}"
+    lines = [b"SIP/2.0 %d Whatever" % status, *keep, receiver, f"Contact: <{contact}>".encode()]
     return b"\r\n".join(lines).decode() + "\r\n" + extra + content(body) + "\r\n" + body
 
 
 def to(sent: Sent, peer: Peer) -> Message:
-    """The one message that went to `peer`."""
-    found = [message for where, message in sent if where == peer]
+    """The one message that went to `peer` (a 100 is not counted)."""
+    found = [message for where, message in sent if where == peer and message.status != 100]
     assert len(found) == 1, [(where, message.lines[0]) for where, message in sent]
     return found[0]
 

@@ -13,6 +13,7 @@ from denwa.voip.calls.journal import AliveEntry, CallEntry
 from denwa.voip.calls.requests import Side, ack_to_answer, ask_whether_alive, bye_of_dismissed, farewell
 from denwa.voip.context import Context, printable
 from denwa.voip.proxy.forward import count_hop, pop_via, strip_own_routes
+from denwa.voip.proxy.identity import strip_claims
 from denwa.voip.sip.fields import FieldFault, address_uri, delta_seconds, tag_of
 from denwa.voip.sip.message import CONTACT, FROM, SESSION_EXPIRES, TO, Message
 from denwa.voip.sip.peer import Peer
@@ -187,6 +188,7 @@ class Dialogs:
         if call.caller_true == call.caller_shown:
             return
         if from_caller:
+            strip_claims(message)
             message.replace(FROM, b"From: " + call.caller_shown)
             if call.hidden and CONTACT in message.at:
                 message.replace(CONTACT, self.ctx.hidden_contact)

@@ -14,6 +14,7 @@ from denwa.voip.sip.message import (
     P_PREFERRED_IDENTITY,
     PRIVACY,
     PROXY_AUTHORIZATION,
+    REMOTE_PARTY_ID,
     Message,
 )
 from denwa.voip.sip.uri import SipUri, UriFault, parse_uri
@@ -64,7 +65,7 @@ def hidden_incoming_from(request: Message, hidden: str, tag: bytes) -> bytes:
 
 def strip_claims(request: Message) -> None:
     """Take off what a phone may not assert, and our credentials."""
-    for kind in (P_ASSERTED_IDENTITY, P_PREFERRED_IDENTITY, PROXY_AUTHORIZATION):
+    for kind in (P_ASSERTED_IDENTITY, P_PREFERRED_IDENTITY, REMOTE_PARTY_ID, PROXY_AUTHORIZATION):
         if kind in request.at:
             request.remove(kind)
 

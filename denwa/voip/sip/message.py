@@ -42,7 +42,8 @@ MAX_LINES: Final = 500
     REASON,
     USER_AGENT,
     PATH,
-) = range(29)
+    REMOTE_PARTY_ID,
+) = range(30)
 
 _KNOWN: Final[dict[bytes, int]] = {
     b"call-id": CALL_ID,
@@ -81,6 +82,7 @@ _KNOWN: Final[dict[bytes, int]] = {
     b"reason": REASON,
     b"user-agent": USER_AGENT,
     b"path": PATH,
+    b"remote-party-id": REMOTE_PARTY_ID,
 }
 # Spellings met on the wire; bounded, so that a stranger cannot make it grow.
 _SPELLINGS: dict[bytes, int] = dict(_KNOWN)
@@ -281,6 +283,10 @@ def _start_line(message: Message) -> None:
         if not code.isdigit() or first[11:12] not in (b" ", b"") or not 100 <= int(code) <= 699:
             raise MessageFault("status line without a status")
         message.status = int(code)
+        return
+    if first[-8:] == b" SIP/2.0":
+        message.method, _, rest = first.partition(b" ")
+        message.uri = rest[:-8]
         return
     parts = first.split(b" ")
     if first[:4].upper() == b"SIP/":

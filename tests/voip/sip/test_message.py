@@ -49,6 +49,7 @@ KINDS = {
     b"Reason": m.REASON,
     b"User-Agent": m.USER_AGENT,
     b"Path": m.PATH,
+    b"Remote-Party-ID": m.REMOTE_PARTY_ID,
 }
 SINGLE = [name for name, kind in KINDS.items() if kind < m.LAST_SINGLE]
 MANY = [name for name, kind in KINDS.items() if kind > m.LAST_SINGLE]
