@@ -6,6 +6,7 @@ import pytest
 
 from tests.live.wire import ALICE, BOB, CAROL, DAVE, ERIN, account, assert_unanswered, login
 from tests.peers import sipp
+from tests.peers.baresip import Baresip
 from tests.peers.phone import Phone
 from tests.peers.service import Service
 from tests.peers.sipp import Sipp
@@ -95,6 +96,29 @@ def test_a_barred_or_unknown_number_is_refused(service: Service, dialled: str, s
         if status == 403:
             assert "\nReason:" in ended["headers"], ended["headers"]  # N5: says why
         assert_unanswered(service.record(call.call_id), "refused", status)
+
+
+@pytest.mark.parametrize(
+    ("number", "password", "status"),
+    [(BOB, "wrong", 403), ("110", "", 403), ("05050019999", "", 404)],
+)
+def test_sipp_is_refused_like_a_phone(service: Service, number: str, password: str, status: int) -> None:
+    # C2 N5
+    caller = login(DAVE) | ({"password": password} if password else {})
+    trace = sipp.run(service.folder, "refused_caller", service=service.address, number=number, status=status, **caller)
+    assert not [row for row in service.calls() if row["call_id"] == trace[0].header("Call-ID") and row["answered_at"]]
+
+
+def test_baresip_is_refused_with_a_wrong_password_and_for_a_barred_number(service: Service) -> None:
+    # R1 N5
+    wrong = login(CAROL) | {"password": "wrong"}
+    with Baresip(service.folder, service=service.address, **wrong) as baresip:
+        baresip.dial(BOB)
+        assert "403" in baresip.wait("CALL_CLOSED")["param"]
+        assert "OK " not in baresip.command("reginfo")["data"]
+    with Baresip(service.folder, service=service.address, **login(CAROL)) as baresip:
+        baresip.registered().dial("119")
+        assert "403" in baresip.wait("CALL_CLOSED")["param"]
 
 
 def test_184_hides_the_number_and_186_shows_it(service: Service) -> None:
