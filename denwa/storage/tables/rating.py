@@ -1,4 +1,4 @@
-"""Rating: the ledger, each contract's credit, how far the journal was read, calls that cannot be rated, closed months."""
+"""Rating: the ledger, each contract's credit, how far the journal was read, unratable calls, closed months."""
 
 from sqlalchemy import (
     BigInteger,
