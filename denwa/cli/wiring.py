@@ -101,11 +101,20 @@ def make_engine(
         settings.sip.nonce_lifetime,
         own_hosts=engine_settings(settings).domains,
     )
-    return SipEngine(engine_settings(settings), Directory(), plan, digest, _token, places)
+    return SipEngine(engine_settings(settings), Directory(), plan, digest, _token_source(), places)
 
 
-def _token() -> bytes:
-    return secrets.token_hex(8).encode()
+def _token_source() -> Callable[[], bytes]:
+    """Unguessable tokens of 16 hexadecimal digits, cut from larger draws: a system call for each would show."""
+    drawn: list[bytes] = []
+
+    def token() -> bytes:
+        if not drawn:
+            text = secrets.token_hex(4096).encode()
+            drawn.extend(text[i : i + 16] for i in range(0, len(text), 16))
+        return drawn.pop()
+
+    return token
 
 
 class DirectoryFeed:

@@ -88,6 +88,9 @@ class Context:
         self.group = HeldGroup()
         self.counters: Counter[tuple[str, str]] = Counter()
         self.notes: list[str] = []  # log lines for a person; the driver prints them
+        self._offered: list[bytes] = []  # the challenge of this second, and what other clients get of it
+        self._reversed: list[bytes] = []
+        self._md5: list[bytes] = []
         self.now_ms = 0
         self.journal_ok = True
         self._branches = 0
@@ -157,13 +160,29 @@ class Context:
         SIPp reads the first challenge only and baresip gives up at any that is not MD5, so SHA-256 stands first
         only for clients known to do it (decision 0002).
         """
+        request = transaction.request
+        if request is not None:
+            self.respond(transaction, 407 if proxy else 401, now, self.challenge_lines(request, proxy, stale))
+
+    def challenge_lines(self, request: Message, proxy: bool, stale: bool) -> list[bytes]:
         lines = self.digest.challenge(self.now_ms, stale=stale, proxy=proxy)
-        if len(lines) > 1:
-            agent = (transaction.request.value(USER_AGENT) if transaction.request else None) or b""
-            if not agent.startswith(self.settings.sha256_agents):
-                md5_only = agent.startswith(self.settings.md5_only_agents)
-                lines = [line for line in reversed(lines) if not md5_only or b"algorithm=MD5" in line]
-        self.respond(transaction, 407 if proxy else 401, now, lines)
+        if len(lines) == 1:
+            return lines
+        agent = request.value(USER_AGENT) or b""
+        if agent.startswith(self.settings.sha256_agents):
+            return lines
+        if lines is not self._offered:
+            self._offered = lines
+            self._reversed = lines[::-1]
+            self._md5 = [line for line in lines if b"algorithm=MD5" in line]
+        return self._md5 if agent.startswith(self.settings.md5_only_agents) else self._reversed
+
+    def challenge_stateless(self, request: Message, peer: Peer, branch: bytes, *, proxy: bool) -> None:
+        """401 or 407 to a request without credentials, keeping nothing (RFC 3261 §8.2.7): the To tag is made from
+        what a retransmission repeats."""
+        tag = b"%x" % (hash((branch, request.call_id, self._branch_prefix)) & 0xFFFFFFFFFFFFFFFF)
+        lines = self.challenge_lines(request, proxy, False)
+        self.send(peer, make_response(request, 407 if proxy else 401, tag, lines))
 
     def note(self, text: str) -> None:
         if len(self.notes) < 1000:

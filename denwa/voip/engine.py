@@ -7,6 +7,7 @@ The driver calls `receive` for each message and `advance` when `next_due` comes,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 from denwa.numbering.plan import NumberingPlan
@@ -23,13 +24,27 @@ from denwa.voip.registrar.handler import Registrar
 from denwa.voip.sip.checks import request_fault, response_fault
 from denwa.voip.sip.digest import Digest
 from denwa.voip.sip.fields import FieldFault, Via, cseq_of, tag_of, top_via
-from denwa.voip.sip.message import CALL_ID, CSEQ, FROM, TO, VIA, Message, MessageFault, parse_message
+from denwa.voip.sip.message import (
+    AUTHORIZATION,
+    CALL_ID,
+    CSEQ,
+    FROM,
+    MAX_FORWARDS,
+    PROXY_AUTHORIZATION,
+    PROXY_REQUIRE,
+    TO,
+    VIA,
+    Message,
+    MessageFault,
+    parse_message,
+)
 from denwa.voip.sip.peer import Peer
 from denwa.voip.sip.response import make_response, reason_header
 from denwa.voip.sip.transactions import ClientTransaction, ServerTransaction, Transaction, TransactionLayer
 from denwa.voip.subscribers import Directory
 
-_SWEEP_EVERY = 30.0
+_SWEEP_EVERY = 30.0  # seconds between looks for expired bindings
+_CALLS_EVERY = 0.5  # seconds between looks at the calls' long timers
 
 
 class SipEngine:
@@ -53,6 +68,7 @@ class SipEngine:
         self._invites = InviteChain(ctx, self.calls, self.admission, self.registrar, setup)
         self._peer: Peer = ("", 0)
         self._swept = 0.0
+        self._calls_due = 0.0
 
     # -- in -------------------------------------------------------------------------------------------------------
 
@@ -92,12 +108,18 @@ class SipEngine:
                 layer.fire(owner, kind, due, now)
             else:
                 owner.fire(kind, due, now)
+        if now >= self._calls_due:
+            self._calls_due = now + _CALLS_EVERY
+            self.dialogs.sweep(now)
         if now - self._swept >= _SWEEP_EVERY:
             self._swept = now
             self.registrar.sweep()
 
     def next_due(self) -> float | None:
-        return self.ctx.timers.next_due()
+        due = self.ctx.timers.next_due()
+        if not len(self.calls):
+            return due
+        return self._calls_due if due is None else min(due, self._calls_due)
 
     def committed(self, groups: Iterable[HeldGroup], now: float, now_ms: int) -> None:
         """These groups are on disk: send what waited for them."""
@@ -131,9 +153,23 @@ class SipEngine:
             return
         answer_to = _mark_source(request, via, peer)
         self._peer = peer
+        if not request.to_tag and self._lacks_credentials(request, peer):
+            ctx.challenge_stateless(request, answer_to, via.branch, proxy=request.method == b"INVITE")
+            return
         if not ctx.layer.receive_request(request, via, answer_to, now):
             ctx.counters["dropped", "transactions full"] += 1
             self._refuse_stateless(request, 503, "too many transactions", answer_to, b"Retry-After: 5")
+
+    def _lacks_credentials(self, request: Message, peer: Peer) -> bool:
+        """A REGISTER, or an INVITE that no gateway sent, without any: it costs no transaction."""
+        if request.method == b"REGISTER":
+            return AUTHORIZATION not in request.at
+        if request.method == b"INVITE":
+            if PROXY_AUTHORIZATION in request.at or PROXY_REQUIRE in request.at or self.ctx.trunk_of(peer) is not None:
+                return False
+            # What can be refused without knowing who calls is refused.
+            return self.ctx.journal_ok and not self.calls.full() and request.value(MAX_FORWARDS) != b"0"
+        return False
 
     def on_request(self, transaction: ServerTransaction, request: Message, now: float) -> None:
         """A new request (TransactionUser)."""
@@ -231,14 +267,13 @@ class SipEngine:
 
 def _mark_source(request: Message, via: Via, peer: Peer) -> Peer:
     """Write `received` and `rport` into the top Via; where the answer goes (RFC 3261 §18.2, RFC 3581 §4)."""
-    host, port = peer[0], peer[1]
     i = request.at[VIA]
     line = request.lines[i]
-    sent_host, _, sent_port = via.sent_by.partition(b":") if via.sent_by[:1] != b"[" else via.sent_by.rpartition(b":")
     if via.rport:
-        mark = b";received=%b;rport=%d" % (host.encode(), port)
-        request.lines[i] = line.replace(b";rport", mark, 1)
+        request.lines[i] = line.replace(b";rport", _rport_mark(peer[0], peer[1]), 1)
         return peer
+    host = peer[0]
+    sent_host, _, sent_port = via.sent_by.partition(b":") if via.sent_by[:1] != b"[" else via.sent_by.rpartition(b":")
     if sent_host != host.encode():
         end = line.find(b",")
         mark = b";received=" + host.encode()
@@ -246,3 +281,8 @@ def _mark_source(request: Message, via: Via, peer: Peer) -> Peer:
     if len(peer) == 3:
         return peer
     return (host, int(sent_port)) if sent_port.isdigit() and 0 < int(sent_port) < 65536 else (host, 5060)
+
+
+@lru_cache(maxsize=16384)
+def _rport_mark(host: str, port: int) -> bytes:
+    return b";received=%b;rport=%d" % (host.encode(), port)

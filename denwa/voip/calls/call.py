@@ -45,13 +45,14 @@ class Leg:
     contact: bytes = b""
     cseq: int = 0
     routes: tuple[bytes, ...] = ()
+    alive_ms: int = 0  # last proof of life
+    behind: int = 0  # how far its CSeq may have counted on unseen
 
 
 class Call:
     """`caller_true` and `caller_shown`: the From value as the caller sent it and as the callee sees it (N7)."""
 
     __slots__ = (
-        "alive_ms",
         "answered_ms",
         "call_id",
         "callee",
@@ -60,13 +61,15 @@ class Call:
         "caller_shown",
         "caller_true",
         "direction",
-        "dues",
         "hidden",
         "id",
         "leg",
+        "linger_due",
         "number_class",
         "number_from",
         "number_to",
+        "probe_due",
+        "session_due",
         "session_interval",
         "setup",
         "started_ms",
@@ -80,7 +83,6 @@ class Call:
         self.call_id = call_id
         self.started_ms = started_ms
         self.answered_ms = 0
-        self.alive_ms = 0
         self.caller = caller
         self.callee = Leg(caller.peer)
         self.caller_true = b""
@@ -96,8 +98,13 @@ class Call:
         self.voicemail = False
         self.hidden = False  # 184: the callee must not see the caller's Contact either
         self.session_interval = 0  # seconds, 0: no session timer was agreed
-        self.dues: dict[int, float] = {}  # timer kind -> due time in force
+        self.session_due = self.probe_due = self.linger_due = 0.0  # engine time, 0.0: not running
         self.setup: Any = None  # what still has to do with setting it up
+
+    @property
+    def alive_ms(self) -> int:
+        """The call's last proof of life: that of the side not heard of for longer. A call has two sides (C5)."""
+        return max(self.answered_ms, min(self.caller.alive_ms, self.callee.alive_ms))
 
     def entry(self, ended_ms: int | None, cause: str, status: int) -> CallEntry:
         """The whole record. An unanswered call's has `ended_ms` and no duration."""
@@ -153,13 +160,14 @@ def _leg_text(leg: Leg) -> _LegText:
 
 def _leg_of(text: _LegText) -> Leg:
     flow, tag, contact, cseq, routes = text
-    # Requests seen after this was written may have counted on; a gap in CSeq is allowed, a step back is not.
     return Leg(
         peer_of_text(flow),
         tag.encode("latin-1"),
         contact.encode("latin-1"),
-        int(cseq) + 1000,
+        int(cseq),
         tuple(route.encode("latin-1") for route in routes),
+        # Requests seen after this was written may have counted on; a gap in CSeq is allowed, a step back is not.
+        behind=1000,
     )
 
 
@@ -178,7 +186,7 @@ def restore_call(entry: CallEntry) -> Call:
     call.leg, call.direction, call.subscriber = entry.leg, entry.direction, entry.subscriber
     call.number_from, call.number_to, call.number_class = entry.caller, entry.callee, entry.number_class
     call.answered_ms = entry.answered_at or entry.started_at
-    call.alive_ms = entry.alive_at or call.answered_ms
+    call.caller.alive_ms = call.callee.alive_ms = entry.alive_at or call.answered_ms
     call.voicemail = bool(entry.voicemail)
     return call
 

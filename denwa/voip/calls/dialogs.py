@@ -11,20 +11,23 @@ from typing import Final
 from denwa.voip.calls.call import Call, CallState, CallTable, EndCause, Leg, restore_call
 from denwa.voip.calls.journal import AliveEntry, CallEntry
 from denwa.voip.calls.requests import Side, ack_to_answer, ask_whether_alive, bye_of_dismissed, farewell
+from denwa.voip.calls.session import LEAST, IntervalTooSmall, agree_timer, ask_for_timer
 from denwa.voip.context import Context, printable
-from denwa.voip.proxy.forward import count_hop, pop_via, strip_own_routes
+from denwa.voip.proxy.forward import count_hop, foreign_routes, pop_via, strip_own_routes
 from denwa.voip.proxy.identity import strip_claims
-from denwa.voip.sip.fields import FieldFault, address_uri, delta_seconds, tag_of
-from denwa.voip.sip.message import CONTACT, FROM, SESSION_EXPIRES, TO, Message
+from denwa.voip.sip.checks import asks_for
+from denwa.voip.sip.fields import FieldFault, address_uri, tag_of
+from denwa.voip.sip.message import CONTACT, FROM, SUPPORTED, TO, Message
 from denwa.voip.sip.peer import Peer
 from denwa.voip.sip.response import make_cancel
 from denwa.voip.sip.timers import TIMEOUT
 from denwa.voip.sip.transactions import IGNORE, ClientTransaction, ServerTransaction
 
-SESSION, PROBE, LINGER, BYE_PASS = 30, 31, 32, 33  # timer kinds
+BYE_PASS = 33  # timer kind
 LINGER_TIME: Final = 32.0
 BYE_PASS_TIME: Final = 0.2
 TIMER_C: Final = 180.0  # RFC 3261 §16.8
+REFRESHES: Final = (b"INVITE", b"UPDATE")
 GONE: Final = frozenset((404, 408, 410, 481, 604))  # answers by which a phone says it has no such call
 
 
@@ -32,6 +35,7 @@ class Relay:
     """A request inside a dialog on its way to the other side (the user of its client transaction)."""
 
     __slots__ = (
+        "asked_interval",
         "call",
         "cancel_wanted",
         "client",
@@ -42,6 +46,7 @@ class Relay:
         "provisional",
         "request",
         "server",
+        "timer_supported",
     )
 
     def __init__(
@@ -56,6 +61,8 @@ class Relay:
         self.passed = False
         self.provisional = False
         self.cancel_wanted = False
+        self.asked_interval = 0  # of a refresh: the session interval it asks for
+        self.timer_supported = False
         self.due = 0.0
 
     def on_response(self, client: ClientTransaction, response: Message, now: float) -> None:
@@ -85,25 +92,10 @@ class Probe:
 
     def on_response(self, client: ClientTransaction, response: Message, now: float) -> None:
         if response.status >= 200:
-            self.dialogs.on_probed(self.call, response.status not in GONE, now)
+            self.dialogs.on_probed(self.call, self.side, response.status not in GONE, now)
 
     def on_timeout(self, now: float) -> None:
-        self.dialogs.on_probed(self.call, False, now)
-
-
-class Timer:
-    """Owner of a call's timers."""
-
-    __slots__ = ("call", "dialogs")
-
-    def __init__(self, dialogs: Dialogs, call: Call) -> None:
-        self.dialogs = dialogs
-        self.call = call
-
-    def fire(self, kind: int, due: float, now: float) -> None:
-        if self.call.dues.get(kind) == due:
-            del self.call.dues[kind]
-            self.dialogs.on_time(self.call, kind, now)
+        self.dialogs.on_probed(self.call, self.side, False, now)
 
 
 class Dialogs:
@@ -156,16 +148,33 @@ class Dialogs:
         if method == b"BYE":
             self._bye(relay, now)
             return
-        call.alive_ms = ctx.now_ms
+        if method in REFRESHES and call.state is CallState.UP and not self._ask_again(relay, request, now):
+            return
         if method == b"INVITE":
             ctx.respond(server, 100, now)
         else:
             ctx.layer.expect_late_answer(server, now)
         self._send_on(relay, now)
 
+    def _ask_again(self, relay: Relay, request: Message, now: float) -> bool:
+        """A refresh asks for a session timer as the first INVITE did (RFC 4028 §8). False: it has been refused."""
+        ctx = self.ctx
+        try:
+            relay.asked_interval = ask_for_timer(request, ctx.settings.session_expires)
+        except IntervalTooSmall:
+            ctx.refuse(relay.server, 422, "session interval too small", now, b"Min-SE: %d" % LEAST)
+            return False
+        except FieldFault as fault:
+            ctx.refuse(relay.server, 400, str(fault), now)
+            return False
+        relay.timer_supported = asks_for(request, SUPPORTED, b"timer")
+        return True
+
     def _note_sender(self, call: Call, from_caller: bool, request: Message, peer: Peer) -> None:
         leg = call.caller if from_caller else call.callee
         leg.cseq = max(leg.cseq, request.cseq)
+        leg.behind = 0
+        leg.alive_ms = self.ctx.now_ms
         if call.state is not CallState.SETUP:
             leg.peer = peer
         if request.method in (b"INVITE", b"UPDATE") and CONTACT in request.at:
@@ -219,7 +228,7 @@ class Dialogs:
         call, from_caller = found
         strip_own_routes(self.ctx, request)
         if call.state is CallState.UP:
-            call.alive_ms = self.ctx.now_ms
+            (call.caller if from_caller else call.callee).alive_ms = self.ctx.now_ms
         self._shown(call, request, from_caller)
         target = self._other_peer(call, from_caller)
         self.ctx.send(target, request.encode_under(self.ctx.via_line(target, self.ctx.new_branch())))
@@ -246,16 +255,13 @@ class Dialogs:
         return call.caller_true != call.caller_shown
 
     def _after_answer(self, call: Call, relay: Relay, method: bytes, response: Message, now: float) -> None:
-        call.alive_ms = self.ctx.now_ms
-        if response.status >= 300 or method not in (b"INVITE", b"UPDATE"):
+        (call.callee if relay.from_caller else call.caller).alive_ms = self.ctx.now_ms
+        if response.status >= 300 or method not in REFRESHES:
             return
         if CONTACT in response.at:
             self._retarget(call.callee if relay.from_caller else call.caller, response)
-        if SESSION_EXPIRES in response.at:
-            try:
-                call.session_interval = delta_seconds(response.value(SESSION_EXPIRES) or b"", "Session-Expires")
-            except FieldFault:
-                self.ctx.note("a refresh with a Session-Expires that cannot be read")
+        if relay.asked_interval:
+            call.session_interval = agree_timer(response, relay.asked_interval, relay.timer_supported)
         self.watch(call, now)
         self._store_alive(call)
 
@@ -312,10 +318,11 @@ class Dialogs:
         call.state = CallState.ENDED
         self.ctx.group.ends.append(call.end_entry(ended_ms, cause))
         self.ctx.counters["ended", cause] += 1
-        call.setup = None
-        call.dues.clear()
+        if call.setup is not None:
+            call.setup.let_go()
+            call.setup = None
+        call.linger_due = now + LINGER_TIME
         self._over(call)
-        self._start(call, LINGER, LINGER_TIME, now)
 
     def cut(self, call: Call, cause: str, ended_ms: int, now: float) -> None:
         """End a call ourselves: the record, then BYE to both sides."""
@@ -330,15 +337,16 @@ class Dialogs:
             peer, data = farewell(call, side, lambda p, k=key: self.ctx.via_line(p, k))  # type: ignore[misc]
             self.ctx.layer.request(key, b"BYE", data, peer, IGNORE, now)
 
-    def dismiss(self, client: ClientTransaction | None, response: Message, now: float) -> None:
-        """A 2xx of a branch given up: ACK it and end that dialog."""
+    def dismiss(self, client: ClientTransaction | None, response: Message, now: float, *, only_ack: bool) -> None:
+        """A 2xx of a branch given up: ACK it and, the first time, end that dialog."""
         if client is None:
             return
         via = self.ctx.via_line
-        self.ctx.send(client.peer, ack_to_answer(response, via(client.peer, self.ctx.new_branch())))
+        routes = foreign_routes(self.ctx, response, above_ours=True)
+        self.ctx.send(client.peer, ack_to_answer(response, via(client.peer, self.ctx.new_branch()), routes))
         key = self.ctx.new_branch()
-        if tag_of(response.value(TO) or b""):
-            data = bye_of_dismissed(response, via(client.peer, key))
+        if not only_ack and tag_of(response.value(TO) or b""):
+            data = bye_of_dismissed(response, via(client.peer, key), routes)
             self.ctx.layer.request(key, b"BYE", data, client.peer, IGNORE, now)
 
     def forget(self, call: Call) -> None:
@@ -350,25 +358,24 @@ class Dialogs:
     def watch(self, call: Call, now: float) -> None:
         """Start the session timer, if one was agreed, and the probing: a refresh may be half an hour away, and until
         then nothing else would prove life. A voicemail ends by itself."""
-        if call.session_interval:
-            self._start(call, SESSION, float(call.session_interval), now)
-        if not call.voicemail and PROBE not in call.dues:
-            self._start(call, PROBE, float(self.ctx.settings.probe_interval), now)
+        call.session_due = now + call.session_interval if call.session_interval else 0.0
+        if not call.voicemail and not call.probe_due:
+            call.probe_due = now + self.ctx.settings.probe_interval
 
-    def _start(self, call: Call, kind: int, after: float, now: float) -> None:
-        call.dues[kind] = self.ctx.timers.start(Timer(self, call), kind, after, now)
-
-    def on_time(self, call: Call, kind: int, now: float) -> None:
-        if kind == LINGER:
-            self.table.remove(call)
-        elif call.state is not CallState.UP:
-            return
-        elif kind == SESSION:
-            self.ctx.note(f"call {printable(call.call_id)}: no session refresh, ended at its last proof of life")
-            self.cut(call, EndCause.LOST, call.alive_ms, now)
-        elif kind == PROBE:
-            self._probe(call, now)
-            self._start(call, PROBE, float(self.ctx.settings.probe_interval), now)
+    def sweep(self, now: float) -> None:
+        """Look at the long timers of all calls: most calls end long before theirs, so that no queue keeps them."""
+        for call in self.table:
+            if call.state is CallState.ENDED:
+                if call.linger_due <= now:
+                    self.table.remove(call)
+            elif call.state is not CallState.UP:
+                continue
+            elif 0.0 < call.session_due <= now:
+                self.ctx.note(f"call {printable(call.call_id)}: no session refresh, ended at its last proof of life")
+                self.cut(call, EndCause.LOST, call.alive_ms, now)
+            elif 0.0 < call.probe_due <= now:
+                self._probe(call, now)
+                call.probe_due = now + self.ctx.settings.probe_interval
 
     def _probe(self, call: Call, now: float) -> None:
         """OPTIONS inside the dialog with the CSeq last used, which disturbs no counter at either side."""
@@ -377,11 +384,11 @@ class Dialogs:
             peer, data = ask_whether_alive(call, side, lambda p, k=key: self.ctx.via_line(p, k))  # type: ignore[misc]
             self.ctx.layer.request(key, b"OPTIONS", data, peer, Probe(self, call, side), now)
 
-    def on_probed(self, call: Call, alive: bool, now: float) -> None:
+    def on_probed(self, call: Call, side: Side, alive: bool, now: float) -> None:
         if call.state is not CallState.UP:
             return
         if alive:
-            call.alive_ms = self.ctx.now_ms
+            (call.caller if side is Side.CALLER else call.callee).alive_ms = self.ctx.now_ms
             self._store_alive(call)
         else:
             self.ctx.note(f"call {printable(call.call_id)}: a side is gone, ended at its last proof of life")

@@ -21,7 +21,8 @@ class Side(Enum):
 def farewell(call: Call, side: Side, via: ViaLine) -> tuple[Peer, bytes]:
     """A BYE to `side`, as if the other side had sent it, with the next CSeq of that other side."""
     sender = call.callee if side is Side.CALLER else call.caller
-    sender.cseq += 1
+    sender.cseq += 1 + sender.behind
+    sender.behind = 0
     return _inside(call, side, b"BYE", sender.cseq, via)
 
 
@@ -49,21 +50,22 @@ def _inside(call: Call, side: Side, method: bytes, cseq: int, via: ViaLine) -> t
     return leg.peer, b"\r\n".join(lines)
 
 
-def ack_to_answer(response: Message, via: bytes) -> bytes:
-    return _to_answerer(response, b"ACK", 0, via)
+def ack_to_answer(response: Message, via: bytes, routes: tuple[bytes, ...]) -> bytes:
+    return _to_answerer(response, b"ACK", 0, via, routes)
 
 
-def bye_of_dismissed(response: Message, via: bytes) -> bytes:
-    return _to_answerer(response, b"BYE", 1, via)
+def bye_of_dismissed(response: Message, via: bytes, routes: tuple[bytes, ...]) -> bytes:
+    return _to_answerer(response, b"BYE", 1, via, routes)
 
 
-def _to_answerer(response: Message, method: bytes, ahead: int, via: bytes) -> bytes:
+def _to_answerer(response: Message, method: bytes, ahead: int, via: bytes, routes: tuple[bytes, ...]) -> bytes:
     number, _ = cseq_of(response.value(CSEQ) or b"1 INVITE")
     try:
         target = address_uri(response.value(CONTACT) or b"") or b"sip:invalid.invalid"
     except FieldFault:
         target = b"sip:invalid.invalid"
     lines = [method + b" " + target + b" SIP/2.0", via]
+    lines += [b"Route: " + route for route in routes]
     lines += [response.lines[response.at[kind]] for kind in (FROM, TO, CALL_ID)]
     lines += [b"CSeq: %d %b" % (number + ahead, method), b"Max-Forwards: 70", b"Content-Length: 0\r\n\r\n"]
     return b"\r\n".join(lines)

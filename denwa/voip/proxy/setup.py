@@ -69,12 +69,11 @@ class Setup:
         "targets",
         "timer_supported",
         "tried",
-        "waiting_place",
     )
 
     def __init__(self, server: ServerTransaction, prepared: Message, asked_interval: int) -> None:
         self.server = server
-        self.prepared = prepared
+        self.prepared: Message | None = prepared
         self.asked_interval = asked_interval
         self.timer_supported = asks_for(prepared, SUPPORTED, b"timer")
         self.targets: deque[Target] = deque()
@@ -86,7 +85,12 @@ class Setup:
         self.failure: tuple[int, bytes | None, str] = (480, None, "not registered")
         self.cancelled = False
         self.refused = False  # the voicemail has no place
-        self.waiting_place = False
+
+    def let_go(self) -> None:
+        """The call is over: what timers still name of it must not keep it in memory."""
+        for branch in self.tried:
+            branch.call = None
+        self.branch = None
 
 
 class Branch:
@@ -97,6 +101,7 @@ class Branch:
         "cancel_sent",
         "cancel_wanted",
         "client",
+        "dismissed",
         "due",
         "given_up",
         "kind",
@@ -108,7 +113,7 @@ class Branch:
 
     def __init__(self, owner: CallSetup, call: Call, kind: TargetKind, lease: str) -> None:
         self.owner = owner
-        self.call = call
+        self.call: Call | None = call
         self.kind = kind
         self.lease = lease
         self.client: ClientTransaction | None = None
@@ -117,6 +122,7 @@ class Branch:
         self.cancel_sent = False
         self.timed_out = False  # its ring time is over
         self.given_up = False  # the call went on without it
+        self.dismissed: set[bytes] = set()  # tags of answers that were ended at once
         self.due = 0.0
 
     def on_response(self, client: ClientTransaction, response: Message, now: float) -> None:
@@ -156,13 +162,15 @@ class CallSetup:
         else:
             target = setup.targets.popleft()
             if target.kind is TargetKind.VOICEMAIL:
-                self._ask_place(call, setup)
+                self._ask_place(call, setup, now)
             else:
                 self._forward(call, setup, target, "", now)
 
     def _forward(self, call: Call, setup: Setup, target: Target, lease: str, now: float) -> None:
         ctx = self._ctx
         request = setup.prepared
+        if request is None:
+            return
         request.lines[0] = b"INVITE " + target.uri + b" SIP/2.0"
         key = ctx.new_branch(loop_mark(request, request.uri))
         data = request.encode_under(ctx.via_line(target.peer, key), *record_route(ctx, call.caller.peer, target.peer))
@@ -172,11 +180,10 @@ class CallSetup:
         branch.due = ctx.timers.start(branch, RING, target.ring_time, now)
         branch.client = ctx.layer.request(key, b"INVITE", data, target.peer, branch, now)
 
-    def _ask_place(self, call: Call, setup: Setup) -> None:
+    def _ask_place(self, call: Call, setup: Setup, now: float) -> None:
         if self._voicemail is None or setup.mailbox is None:
-            self._next(call, 0.0)
+            self._next(call, now)
             return
-        setup.waiting_place = True
         wish = PlaceRequest(
             setup.mailbox.number,
             setup.mailbox.account.decode(),
@@ -188,12 +195,8 @@ class CallSetup:
         self._voicemail.request(wish, lambda answer, now: self._on_place(call, setup, answer, now))
 
     def _on_place(self, call: Call, setup: Setup, answer: Place | NoPlace, now: float) -> None:
-        setup.waiting_place = False
         if call.setup is not setup or call.state is not CallState.SETUP:
-            self._give_back(answer)
-        elif setup.cancelled:
-            self._give_back(answer)
-            self._next(call, now)
+            self._give_back(answer)  # the caller gave up meanwhile
         elif isinstance(answer, NoPlace):
             setup.failure = (answer.status, None, answer.reason)
             setup.refused = True
@@ -211,6 +214,10 @@ class CallSetup:
 
     def on_response(self, branch: Branch, response: Message, now: float) -> None:
         call = branch.call
+        if call is None:
+            if branch.given_up:
+                self._late(branch, response, now)
+            return
         setup: Setup | None = call.setup
         if branch.given_up or setup is None or (setup.branch is not branch and not self._is_answer(call, branch)):
             self._late(branch, response, now)
@@ -240,6 +247,7 @@ class CallSetup:
             if tag != call.callee.tag:
                 self._late(branch, response, now)
             elif call.state is not CallState.ANSWERING:
+                agree_timer(response, setup.asked_interval, setup.timer_supported)  # as in the first one
                 self._dialogs.relay_response(setup.server, response, call.caller_true, FROM, now)
             return
         try:
@@ -249,7 +257,7 @@ class CallSetup:
         peer = branch.client.peer if branch.client else call.caller.peer
         call.callee = Leg(peer, tag, contact, 0, foreign_routes(ctx, response, above_ours=True))
         call.callee_to = response.value(TO) or b""
-        call.answered_ms = call.alive_ms = ctx.now_ms
+        call.answered_ms = ctx.now_ms
         call.state = CallState.ANSWERING
         call.session_interval = agree_timer(response, setup.asked_interval, setup.timer_supported)
         branch.due = 0.0
@@ -263,7 +271,7 @@ class CallSetup:
             call.state = CallState.UP
         self._ctx.counters["calls", "answered"] += 1
         self._dialogs.relay_response(setup.server, response, call.caller_true, FROM, now)
-        setup.server.request = None
+        setup.prepared = None
         if call.state is CallState.UP:
             self._dialogs.watch(call, now)
 
@@ -285,6 +293,9 @@ class CallSetup:
             setup.cause = 486 if status in BUSY else 480
         elif branch.kind is TargetKind.VOICEMAIL:
             setup.failure = (480, None, "voicemail does not answer")
+        elif status in (401, 407):  # the caller's password is none of a gateway's business
+            setup.targets.clear()
+            setup.failure = (503, None, "the gateway does not know us")
         else:
             setup.targets.clear()
             setup.failure = (status, self._relayed(call, response), "")
@@ -301,13 +312,17 @@ class CallSetup:
         if response.status < 200 and (branch.cancel_wanted or branch.given_up):
             self._send_cancel(branch, now)
         elif 200 <= response.status < 300:
-            self._dialogs.dismiss(branch.client, response, now)
+            tag = tag_of(response.value(TO) or b"")
+            self._dialogs.dismiss(branch.client, response, now, only_ack=tag in branch.dismissed)
+            branch.dismissed.add(tag)
 
     def on_silence(self, branch: Branch, now: float) -> None:
         """Timer B: the target never said anything."""
         call = branch.call
-        setup: Setup | None = call.setup
-        if branch.given_up or setup is None or setup.branch is not branch or call.state is not CallState.SETUP:
+        setup: Setup | None = call.setup if call is not None else None
+        if call is None or branch.given_up or setup is None or setup.branch is not branch:
+            return
+        if call.state is not CallState.SETUP:
             return
         branch.given_up = True
         branch.due = 0.0
@@ -320,8 +335,8 @@ class CallSetup:
     def on_ring_over(self, branch: Branch, kind: int, now: float) -> None:
         """Ring time is over, or the 487 after a CANCEL does not come."""
         call = branch.call
-        setup: Setup | None = call.setup
-        if setup is None or setup.branch is not branch or call.state is not CallState.SETUP:
+        setup: Setup | None = call.setup if call is not None else None
+        if call is None or setup is None or setup.branch is not branch or call.state is not CallState.SETUP:
             return
         if kind == RING and branch.provisional:
             branch.timed_out = True
@@ -345,7 +360,7 @@ class CallSetup:
         setup.cancelled = True
         if setup.branch is not None:
             self._cancel_branch(setup.branch, now)
-        elif not setup.waiting_place:
+        else:  # a place is being looked for; it is given back when it comes
             self._next(call, now)
 
     def _cancel_branch(self, branch: Branch, now: float) -> None:
@@ -380,6 +395,7 @@ class CallSetup:
         ctx.group.calls.append(call.entry(ctx.now_ms, cause, status))
         ctx.counters["calls", cause] += 1
         call.state = CallState.ENDED
+        setup.let_go()
         call.setup = None
         self._dialogs.forget(call)
 

@@ -107,7 +107,8 @@ def _read_contact(value: bytes) -> ContactRequest:
     )
 
 
-_read_cached = lru_cache(maxsize=8192)(_read_contact)
+# As many as there are busy subscribers: one that is too small for a round of refreshes never hits.
+_read_cached = lru_cache(maxsize=32_768)(_read_contact)
 
 
 def _param(name: bytes, value: bytes) -> bytes:
@@ -151,10 +152,30 @@ def apply_register(
     No contacts: nothing is asked for but the list. When more bindings are asked for than the policy allows, those
     that registered longest ago go.
     """
+    if len(contacts) == 1 and len(current) == 1 and contacts[0].text == current[0].contact:
+        refreshed = _refresh(current[0], contacts[0], call_id, cseq, policy, now_ms, flow, user_agent, path)
+        if refreshed is not None:
+            return refreshed
     live = {binding.contact: binding for binding in current if binding.expires_at > now_ms}
     call_text = _text(call_id)
     if any(contact.uri == STAR for contact in contacts):
         return _refuse_star(contacts, live, call_text, cseq) or Outcome([], [], list(current))
+    return _apply(current, live, contacts, call_text, cseq, policy, now_ms, flow, user_agent, aor, path)
+
+
+def _apply(
+    current: Sequence[Binding],
+    live: dict[str, Binding],
+    contacts: Sequence[ContactRequest],
+    call_text: str,
+    cseq: int,
+    policy: BindingPolicy,
+    now_ms: int,
+    flow: str,
+    user_agent: bytes,
+    aor: str,
+    path: tuple[bytes, ...],
+) -> Outcome | Rejection:
     if path and sum(map(len, path)) > _LONGEST_CONTACT:
         return Rejection(400, b"Path Too Long", [])
     wanted = _wanted(contacts, policy)
@@ -191,6 +212,31 @@ def apply_register(
         bindings.sort(key=_registered_at)
     removed = [binding for binding in current if binding.contact not in table]
     return Outcome(bindings, list(changed.values()), removed)
+
+
+def _refresh(
+    known: Binding,
+    contact: ContactRequest,
+    call_id: bytes,
+    cseq: int,
+    policy: BindingPolicy,
+    now_ms: int,
+    flow: str,
+    user_agent: bytes,
+    path: tuple[bytes, ...],
+) -> Outcome | None:
+    """The one device refreshes the one binding, which is nearly every REGISTER; None when it is not that simple."""
+    seconds = policy.default_expires if contact.expires is None else contact.expires
+    call_text = _text(call_id)
+    if seconds < policy.min_expires or path or (known.call_id == call_text and known.cseq >= cseq):
+        return None
+    moment = now_ms if known.registered_at < now_ms else known.registered_at + 1
+    expires_at = now_ms + min(seconds, policy.max_expires) * 1000
+    extra = _extra(contact.params, ()) if contact.params else ""
+    bindings = [
+        BindingEntry(known.aor, contact.text, call_text, cseq, moment, expires_at, flow, _text(user_agent), extra)
+    ]
+    return Outcome(bindings, bindings, [])
 
 
 def _make_room(table: dict[str, Binding], changed: dict[str, Binding], allowed: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from denwa.voip.calls.journal import UnbindingEntry
 from denwa.voip.context import Context
@@ -118,10 +117,14 @@ class Registrar:
 
     def _is_own_record(self, to: bytes, account: bytes) -> bool:
         try:
-            uri: Any = parse_uri(address_uri(to))
+            uri = address_uri(to)
+            user, _, host = uri[4:].partition(b"@")
+            if user == account and host in self._ctx.settings.domains:
+                return True
+            parsed = parse_uri(uri)
         except (FieldFault, UriFault):
             return False
-        return isinstance(uri, SipUri) and uri.user == account and self._ctx.is_own_host(uri.host)
+        return isinstance(parsed, SipUri) and parsed.user == account and self._ctx.is_own_host(parsed.host)
 
     def sweep(self) -> None:
         """Drop bindings that have expired; called now and then, a lookup never returns one anyway."""

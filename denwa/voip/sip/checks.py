@@ -5,9 +5,10 @@ A request gets the RFC's own answer; a response, or what cannot be answered, is 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
-from denwa.voip.sip.fields import MAX_CSEQ, FieldFault, address_uri, cseq_of, has_option, split_list, tag_of
+from denwa.voip.sip.fields import MAX_CSEQ, FieldFault, cseq_of, has_option, party_of, split_list
 from denwa.voip.sip.message import (
     CALL_ID,
     CONTACT,
@@ -26,6 +27,7 @@ _NAMES: Final = {CALL_ID: "Call-ID", FROM: "From", TO: "To", CSEQ: "CSeq", VIA: 
 _TOKEN: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+`'~")
 _SCHEMES: Final = (b"sip:", b"sips", b"tel:")
 _MAX_CALL_ID: Final = 512
+_METHODS: Final = frozenset((b"INVITE", b"ACK", b"BYE", b"CANCEL", b"REGISTER", b"OPTIONS"))
 Fault = tuple[int, str]
 
 
@@ -40,11 +42,12 @@ def request_fault(request: Message) -> Fault | None:
     if not request.lines[0].endswith(b" SIP/2.0"):
         return (505, "SIP version") if request.lines[0][-3:] != b"2.0" else (400, "SIP version")
     method = request.method
-    if not method or not _TOKEN.issuperset(method):
+    if method not in _METHODS and (not method or not _TOKEN.issuperset(method)):
         return 400, "method is no token"
     return _uri_fault(request.uri) or _fields_fault(request)
 
 
+@lru_cache(maxsize=16384)
 def _uri_fault(uri: bytes) -> Fault | None:
     if uri[:4] not in _SCHEMES:
         scheme, colon, _ = uri.partition(b":")
@@ -59,23 +62,22 @@ def _uri_fault(uri: bytes) -> Fault | None:
 
 def _fields_fault(request: Message) -> Fault | None:
     value = request.value
-    sender, receiver = value(FROM) or b"", value(TO) or b""
     try:
         number, method = cseq_of(value(CSEQ) or b"")
-        if not address_uri(sender):
-            return 400, "From without a URI"
-        if not address_uri(receiver):
-            return 400, "To without a URI"
+        sender, request.from_tag = party_of(value(FROM) or b"")
+        receiver, request.to_tag = party_of(value(TO) or b"")
     except FieldFault as fault:
         return 400, str(fault)
+    if not sender:
+        return 400, "From without a URI"
+    if not receiver:
+        return 400, "To without a URI"
     if number > MAX_CSEQ:
         return 400, "CSeq number too large"
     if method != request.method:
         return 400, "CSeq of another method"
-    request.from_tag = tag_of(sender)
     if not request.from_tag:
         return 400, "From without a tag"
-    request.to_tag = tag_of(receiver)
     request.cseq = number
     request.call_id = call_id = value(CALL_ID) or b""
     if not call_id or len(call_id) > _MAX_CALL_ID or b" " in call_id:

@@ -5,10 +5,13 @@ Each has a fast path for the ordinary spelling and a careful one (quoted strings
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 MAGIC: Final = b"z9hG4bK"  # RFC 3261 §8.1.1.7
 MAX_CSEQ: Final = 2**31 - 1
+# What an ordinary single Via holds besides one blank: no comma, quote, bracket or escape.
+_PLAIN_VIA: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~+*!:;=/"
 
 
 class FieldFault(Exception):
@@ -59,6 +62,22 @@ def _split_outside(value: bytes, mark: bytes) -> list[bytes]:
 
 def top_via(value: bytes) -> Via:
     """Read the first element of a Via value. Raises FieldFault."""
+    at = value.find(b";branch=")
+    if at > 0 and value[:8] == b"SIP/2.0/" and not value.translate(None, _PLAIN_VIA).replace(b" ", b"", 1):
+        head, _, params = value.partition(b";")
+        transport, blank, sent_by = head[8:].partition(b" ")
+        if blank and transport and sent_by:
+            end = value.find(b";", at + 8)
+            branch = value[at + 8 :] if end < 0 else value[at + 8 : end]
+            rport = params.find(b"rport")
+            asked = (
+                rport >= 0 and params[rport + 5 : rport + 6] in (b"", b";") and params[rport - 1 : rport] in (b"", b";")
+            )
+            return Via(transport, sent_by, branch, asked)
+    return _any_via(value)
+
+
+def _any_via(value: bytes) -> Via:
     comma = value.find(b",")
     if comma >= 0:
         value = split_list(value)[0] if b'"' in value else value[:comma]
@@ -184,6 +203,13 @@ def _unescape(text: bytes) -> bytes:
     return b"\\".join(part.replace(b"\\", b"") for part in parts)
 
 
+@lru_cache(maxsize=16384)
+def party_of(value: bytes) -> tuple[bytes, bytes]:
+    """URI and tag of a From or To value. Raises FieldFault. Cached: a call's messages repeat them."""
+    return address_uri(value), tag_of(value)
+
+
+@lru_cache(maxsize=4096)
 def cseq_of(value: bytes) -> tuple[int, bytes]:
     """CSeq as (number, method). Raises FieldFault."""
     number, _, method = value.partition(b" ")

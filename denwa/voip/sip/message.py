@@ -139,15 +139,14 @@ class Message:
         i = self.at.get(kind)
         if i is None:
             return None
-        line = self.lines[i]
-        return line[line.find(b":") + 1 :].strip()
+        return self.lines[i].partition(b":")[2].strip()
 
     def values(self, kind: int) -> list[bytes]:
         """The values of all lines of that kind, in order (each may still hold a comma list)."""
         first = self.at.get(kind)
         if first is None:
             return []
-        return [line[line.find(b":") + 1 :].strip() for line in self.lines_of(kind)]
+        return [line.partition(b":")[2].strip() for line in self.lines_of(kind)]
 
     def lines_of(self, kind: int) -> list[bytes]:
         """All lines of that kind, in order."""
@@ -202,6 +201,7 @@ def kind_of(line: bytes) -> int:
 
 
 def _learn(name: bytes) -> int:
+    """The kind of a name met for the first time."""
     kind = _KNOWN.get(name.rstrip(b" \t").lower(), OTHER)
     # Only what may stand: otherwise a faulty line that was once looked at would pass the next time.
     if name and len(_SPELLINGS) < _MAX_SPELLINGS and _TOKEN.issuperset(name.rstrip(b" \t")):
@@ -225,8 +225,6 @@ def parse_message(data: bytes, *, stream: bool = False) -> Message:
     ends = len(lines) - 1
     if head.count(b"\n") != ends or head.count(b"\r") != ends or b"\0" in head:
         raise MessageFault("bare CR, LF or NUL in the headers")  # no answer: it would copy them
-    if b"\r\n " in head or b"\r\n\t" in head:
-        lines = _unfold(lines)
     if len(lines) > MAX_LINES:
         raise MessageFault("too many header lines")
     message = _index(lines, body)
@@ -235,33 +233,33 @@ def parse_message(data: bytes, *, stream: bool = False) -> Message:
     return message
 
 
-def _index(lines: list[bytes], body: bytes) -> Message:
+def _index(lines: list[bytes], body: bytes, *, unfolded: bool = False) -> Message:
     at: dict[int, int] = {}
     message = Message(lines, at, body)
-    spellings = _SPELLINGS
-    bad = b""
-    i = 0
-    for line in lines:
-        if i:
-            name, colon, _ = line.partition(b":")
-            kind = spellings.get(name)
-            if kind is None or not colon:
-                if not colon or not name or not _TOKEN.issuperset(name.rstrip(b" \t")):
-                    bad = bad or line[:40]
-                    i += 1
-                    continue
-                kind = _learn(name)
-            if kind:
-                if kind not in at:
-                    at[kind] = i
-                elif kind < LAST_SINGLE:
-                    message.repeated = kind
-                else:
-                    message.more |= 1 << kind
-        i += 1
-    if bad:
+    spelled = _SPELLINGS.get
+    fault = ""
+    for i, line in enumerate(lines):
+        name, colon, _ = line.partition(b":")
+        kind = spelled(name)
+        if kind is None or not colon:
+            if not i:
+                continue  # the start line
+            if line[:1] in (b" ", b"\t") and not unfolded:
+                return _index(_unfold(lines), body, unfolded=True)
+            if not colon or not name or not _TOKEN.issuperset(name.rstrip(b" \t")):
+                fault = fault or f"header line that is none: {line[:40]!r}"
+                continue
+            kind = _learn(name)
+        if kind:
+            if kind not in at:
+                at[kind] = i
+            elif kind < LAST_SINGLE:
+                message.repeated = kind
+            else:
+                message.more |= 1 << kind
+    if fault:
         _start_line(message)
-        raise MessageFault(f"header line that is none: {bad!r}", message)
+        raise MessageFault(fault, message)
     return message
 
 
@@ -284,6 +282,8 @@ def _start_line(message: Message) -> None:
             raise MessageFault("status line without a status")
         message.status = int(code)
         return
+    if first[:1] == b" ":
+        raise MessageFault("start line that begins with a blank")
     if first[-8:] == b" SIP/2.0":
         message.method, _, rest = first.partition(b" ")
         message.uri = rest[:-8]
@@ -303,8 +303,7 @@ def _fit_body(message: Message, body: bytes, stream: bool) -> None:
         if stream:
             raise MessageFault("no Content-Length on a stream", message)  # RFC 3261 §18.3
         return
-    line = message.lines[i]
-    raw = line[line.find(b":") + 1 :].strip()
+    raw = message.lines[i].partition(b":")[2].strip()
     if not raw.isdigit() or len(raw) > 9:
         raise MessageFault("Content-Length is no number", message)
     length = int(raw)

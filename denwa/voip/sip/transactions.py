@@ -320,6 +320,7 @@ def _start_wait(layer: TransactionLayer, t: Any, now: float, what: Any) -> None:
     if isinstance(t, ServerTransaction):
         after = 0.0 if t.stream else T4 if invite else TIMEOUT
         t.late_at = 0.0
+        t.request = None  # answered: only the answer may be needed again
     else:
         after = 0.0 if t.stream else WAIT_D if invite else T4
     t.end_at = layer.timers.start(t, END, after, now)

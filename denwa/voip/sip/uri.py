@@ -107,7 +107,7 @@ def _parse(raw: bytes) -> SipUri | TelUri:
     return SipUri(scheme, user, password, host, port, params, headers)
 
 
-_parse_cached = lru_cache(maxsize=8192)(_parse)
+_parse_cached = lru_cache(maxsize=32_768)(_parse)
 
 
 def _parse_tel(rest: bytes) -> TelUri:
