@@ -14,6 +14,7 @@ from denwa.numbering.plan import NumberingPlan
 from denwa.voip.calls.call import Call, CallTable
 from denwa.voip.calls.dialogs import Dialogs, Relay
 from denwa.voip.calls.journal import BindingEntry, CallEntry
+from denwa.voip.calls.session import agree_timer
 from denwa.voip.context import ALLOW, Context, EngineSettings, HeldGroup
 from denwa.voip.proxy.admission import Admission
 from denwa.voip.proxy.forward import pop_via
@@ -177,7 +178,7 @@ class SipEngine:
         peer = self._peer
         if method == b"CANCEL":
             self._cancel(transaction, request, now)
-        elif request.to_tag:
+        elif request.to_tag and method != b"MESSAGE":
             self.dialogs.request(transaction, request, peer, now)
         elif method == b"INVITE":
             self._invites.invite(transaction, request, peer, now)
@@ -238,6 +239,8 @@ class SipEngine:
         pop_via(response)
         if call.caller_true != call.caller_shown:
             response.replace(FROM, b"From: " + call.caller_true)
+        if call.session_interval:
+            agree_timer(response, call.session_interval, True)
         self.ctx.send(call.caller.peer, response.encode())
 
     def on_response(self, transaction: ClientTransaction, response: Message, now: float) -> None:

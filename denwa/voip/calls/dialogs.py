@@ -15,7 +15,7 @@ from denwa.voip.calls.session import LEAST, IntervalTooSmall, agree_timer, ask_f
 from denwa.voip.context import Context, printable
 from denwa.voip.proxy.forward import count_hop, foreign_routes, pop_via, strip_own_routes
 from denwa.voip.proxy.identity import strip_claims
-from denwa.voip.sip.checks import asks_for
+from denwa.voip.sip.checks import asks_for, carries_fax
 from denwa.voip.sip.fields import FieldFault, address_uri, tag_of
 from denwa.voip.sip.message import CONTACT, FROM, SUPPORTED, TO, Message
 from denwa.voip.sip.peer import Peer
@@ -139,6 +139,9 @@ class Dialogs:
         call, from_caller = found
         if not count_hop(request):
             ctx.refuse(server, 483, "Max-Forwards used up", now)
+            return
+        if carries_fax(request):
+            ctx.refuse(server, 488, "no fax (T.38, image media) here", now)  # N8
             return
         strip_own_routes(ctx, request)
         self._note_sender(call, from_caller, request, peer)

@@ -12,7 +12,7 @@ from denwa.voip.proxy.forward import count_hop, foreign_routes, is_loop, loop_ma
 from denwa.voip.proxy.identity import ask_privacy, assert_identity, hidden_incoming_from, strip_claims, subscriber_from
 from denwa.voip.proxy.setup import GATEWAY_RING, CallSetup, Setup, Target, TargetKind
 from denwa.voip.registrar.handler import Registrar
-from denwa.voip.sip.checks import unsupported_extensions
+from denwa.voip.sip.checks import carries_fax, unsupported_extensions
 from denwa.voip.sip.fields import FieldFault, address_uri
 from denwa.voip.sip.message import CONTACT, FROM, Message
 from denwa.voip.sip.peer import Peer
@@ -187,8 +187,3 @@ def _denied(verdict: Admitted, status: int, text: str) -> Denied:
         verdict.number_class.value,
         subscriber,
     )
-
-
-def carries_fax(request: Message) -> bool:
-    """An SDP offer of image media (T.38) only or besides (N8)."""
-    return b"m=image" in request.body and (b"\nm=image" in request.body or request.body.startswith(b"m=image"))

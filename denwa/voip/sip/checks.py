@@ -121,3 +121,8 @@ def response_fault(response: Message) -> str | None:
 def asks_for(request: Message, kind: int, option: bytes) -> bool:
     """Whether `option` stands in the Supported or Require headers (`kind`) of a message."""
     return kind in request.at and has_option(request.values(kind), option)
+
+
+def carries_fax(request: Message) -> bool:
+    """An SDP offer of image media (T.38) only or besides (N8)."""
+    return b"m=image" in request.body and (b"\nm=image" in request.body or request.body.startswith(b"m=image"))

@@ -14,7 +14,7 @@ def scene(**settings: object) -> tuple[Wire, Phone, Phone]:
     return wire, Phone(wire, 1), Phone(wire, 2)
 
 
-# -- the record comes first ---------------------------------------------------------------------------------------------
+# -- the record comes first --------------------------------------------------------------------------------------------
 
 
 def test_the_caller_hears_of_the_answer_only_when_its_record_is_on_disk():
@@ -69,7 +69,7 @@ def test_an_ack_that_is_lost_loses_nothing():
     assert [end.duration_ms for end in wire.ends] == [2000]
 
 
-# -- the end ------------------------------------------------------------------------------------------------------------
+# -- the end -----------------------------------------------------------------------------------------------------------
 
 
 def test_the_end_is_on_disk_before_the_bye_goes_on():
@@ -169,7 +169,7 @@ def test_a_bye_nobody_answers_still_ends_the_call_and_no_answer_is_made_up():  #
     assert wire.transactions == 0
 
 
-# -- clocks -------------------------------------------------------------------------------------------------------------
+# -- clocks ------------------------------------------------------------------------------------------------------------
 
 
 def test_a_wall_clock_set_back_makes_no_negative_length_and_no_second_number():
@@ -194,7 +194,7 @@ def test_record_numbers_are_unique_and_rise_with_time():
     assert CallTable(10).new_id(2001) > ids[-1]  # after a restart
 
 
-# -- calls that are not answered ----------------------------------------------------------------------------------------
+# -- calls that are not answered ---------------------------------------------------------------------------------------
 
 
 def test_a_call_that_is_not_answered_has_a_row_that_is_ended_and_has_no_length():
