@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.live.wire import ALICE, BOB, CAROL, DAVE, account, assert_lasted, assert_unanswered, converse, login
+from tests.live.wire import ALICE, BOB, CAROL, DAVE, Moment, account, assert_lasted, assert_unanswered, converse, login
 from tests.peers import sipp, wav
 from tests.peers.baresip import Baresip
 from tests.peers.phone import SERVICE_CODECS
@@ -87,7 +87,9 @@ def test_sipp_registers_and_calls_a_phone(service: Service) -> None:
         heard.ended()
         bye = next(m for m in trace if m.sent and m.start.startswith("BYE"))
         record = service.record(bye.header("Call-ID"))
-        assert_lasted(record, heard.wait("answered")["at"], bye.at)
+        answer = next(m for m in trace if not m.sent and m.start.startswith("SIP/2.0 200"))
+        picked_up = Moment(heard.wait("answered")["at"], answer.at)
+        assert_lasted(record, picked_up, Moment(bye.at, heard.ended()["at"]))
         assert wav.likeness(heard.recording, voice) > 0.9
 
 
@@ -99,12 +101,12 @@ def test_a_phone_calls_sipp_which_is_registered_and_hangs_up(service: Service) -
         voice = wav.write_voice(service.folder / "sipp-callee.wav", 4, seed=12)
         with Sipp(service.folder, "callee_hangs_up", port=registration.port, play=voice, hold=2500) as callee:
             call = alice.call(BOB)
-            call.ended()
+            ended = call.ended()["at"]
             trace = callee.finished()
         answered = next(m.at for m in trace if m.sent and m.start.startswith("SIP/2.0 200"))
-        ended = next(m.at for m in trace if m.sent and m.start.startswith("BYE"))
+        bye = next(m.at for m in trace if m.sent and m.start.startswith("BYE"))
         record = service.record(call.call_id)
-        assert_lasted(record, answered, ended)
+        assert_lasted(record, Moment(answered, call.wait("confirmed")["at"]), Moment(bye, ended))
         assert record["end_cause"] == "callee"
         assert wav.likeness(call.recording, voice) > 0.9
         sipp.run(service.folder, "register", service=service.address, port=registration.port, expires=0, **login(BOB))
@@ -127,12 +129,11 @@ def test_baresip_and_a_phone_call_each_other(service: Service, transport: str) -
         bob.answering(200)
         alice.dial(BOB)
         heard = bob.incoming()
-        alice.wait("CALL_ESTABLISHED")
-        answered = heard.wait("answered")["at"]
+        answered = Moment(heard.wait("answered")["at"], alice.wait("CALL_ESTABLISHED")["at"])
         talk(2.5)
-        ended = heard.hangup()["at"]
+        hung_up = heard.hangup()["at"]
         heard.ended()
-        alice.wait("CALL_CLOSED")
+        ended = Moment(hung_up, alice.wait("CALL_CLOSED")["at"])
         assert_lasted(newest(service, subscriber=ALICE), answered, ended)
         assert wav.likeness(heard.recording, alice.voice) > 0.9
         assert wav.likeness(alice.heard(), bob.voice) > 0.9
@@ -154,16 +155,17 @@ def test_a_call_to_the_telephone_network_goes_to_the_gateway_and_costs_8_yen(ser
     ):
         alice.register()
         call = alice.call("03-1234-5678")
-        call.wait("confirmed")
+        confirmed = call.wait("confirmed")["at"]
         talk(2)
-        ended = call.hangup()["at"]
+        hung_up = call.hangup()["at"]
         call.ended()
         trace = gateway.finished()
         invite = next(m for m in trace if not m.sent)
         assert "5050010001" in invite.header("P-Asserted-Identity")
         answered = next(m.at for m in trace if m.sent and m.start.startswith("SIP/2.0 200"))
+        bye = next(m.at for m in trace if not m.sent and m.start.startswith("BYE"))
         record = service.record(call.call_id)
-        assert_lasted(record, answered, ended)
+        assert_lasted(record, Moment(answered, confirmed), Moment(hung_up, bye))
         assert (record["leg"], record["class"], record["callee"]) == ("outgoing", "fixed", "0312345678")
         assert (record["units"], record["charge_yen"]) == ("1", "8")
         assert wav.likeness(call.recording, alice.voice) > 0.9  # the gateway sends back what it hears

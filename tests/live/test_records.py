@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.live.wire import ALICE, BOB, account, assert_lasted, assert_unanswered
+from tests.live.wire import ALICE, BOB, Moment, account, assert_lasted, assert_unanswered
 from tests.peers.raw import Dialog, RawPeer
 from tests.peers.service import Record, Service
 from tests.peers.talk import talk
@@ -41,9 +41,10 @@ class Answered:
         self.invite = bob.expect("INVITE")
         bob.answer(self.invite, 180, "Ringing", tag="b")
         alice.expect(180)
-        self.at = time.time()
+        sent = time.time()
         self.ok = bob.answer(self.invite, 200, "OK", tag="b", body=bob.sdp())
         self.answer = alice.expect(200)
+        self.at = Moment(sent, self.answer.at)
         self.callee: Dialog = bob.accepted(self.invite, "b")
         alice.established(self.dialog, self.answer)
 
@@ -55,13 +56,14 @@ def only_record(service: Service, call_id: str) -> Record:
     return record
 
 
-def end(alice: RawPeer, bob: RawPeer, call: Answered) -> float:
+def end(alice: RawPeer, bob: RawPeer, call: Answered) -> Moment:
     """Alice hangs up, Bob agrees. Returns the time of the BYE."""
-    at = time.time()
+    sent = time.time()
     alice.bye(call.dialog)
-    bob.answer(bob.expect("BYE"), 200, "OK")
+    bye = bob.expect("BYE")
+    bob.answer(bye, 200, "OK")
     alice.expect(200, "BYE")
-    return at
+    return Moment(sent, bye.at)
 
 
 def test_an_ordinary_call_of_two_raw_peers(service: Service, alice: RawPeer, bob: RawPeer) -> None:
@@ -109,16 +111,17 @@ def test_a_bye_sent_twice_ends_the_call_once_at_the_first(service: Service, alic
     alice.ack(call.dialog)
     bob.expect("ACK")
     talk(0.4)
-    ended = time.time()
+    sent = time.time()
     bye = alice.bye(call.dialog)
     alice.send_bytes(bye)
-    bob.answer(bob.expect("BYE"), 200, "OK")
+    seen = bob.expect("BYE")
+    bob.answer(seen, 200, "OK")
     alice.expect(200, "BYE")
     talk(0.3)
     alice.send_bytes(bye)  # its 200 was lost: the transaction answers again
     alice.expect(200, "BYE")
     record = only_record(service, call.dialog.call_id)
-    assert_lasted(record, call.at, ended)
+    assert_lasted(record, call.at, Moment(sent, seen.at))
     assert record["end_cause"] == "caller"
 
 
@@ -127,14 +130,16 @@ def test_byes_from_both_sides_at_once_leave_one_record(service: Service, alice: 
     alice.ack(call.dialog)
     bob.expect("ACK")
     talk(0.4)
-    ended = time.time()
+    sent = time.time()
     alice.bye(call.dialog)
     bob.bye(call.callee)
-    for peer in (alice, bob):
-        peer.answer(peer.expect("BYE"), 200, "OK")
+    byes = {peer: peer.expect("BYE") for peer in (alice, bob)}
+    for peer, bye in byes.items():
+        peer.answer(bye, 200, "OK")
     for peer in (alice, bob):
         peer.expect(200, "BYE")
-    assert_lasted(only_record(service, call.dialog.call_id), call.at, ended)
+    seen = max(bye.at for bye in byes.values())
+    assert_lasted(only_record(service, call.dialog.call_id), call.at, Moment(sent, seen))
 
 
 @pytest.mark.parametrize("cancel_is_first", [True, False])
@@ -149,7 +154,7 @@ def test_a_cancel_that_crosses_the_200_leaves_an_answered_record(
     if cancel_is_first:
         alice.cancel(dialog)
         cancel = bob.expect("CANCEL")  # on its way while bob picks up
-    answered = time.time()
+    picked_up = time.time()
     bob.answer(invite, 200, "OK", tag="b", body=bob.sdp())
     if cancel_is_first:
         bob.answer(cancel, 481, "Call/Transaction Does Not Exist")
@@ -160,18 +165,21 @@ def test_a_cancel_that_crosses_the_200_leaves_an_answered_record(
     alice.ack(dialog)
     bob.expect("ACK")
     talk(0.3)
-    ended = time.time()
+    hung_up = time.time()
     alice.bye(dialog)
-    bob.answer(bob.expect("BYE"), 200, "OK")
+    bye = bob.expect("BYE")
+    bob.answer(bye, 200, "OK")
     alice.expect(200, "BYE")
-    assert_lasted(only_record(service, dialog.call_id), answered, ended)
+    record = only_record(service, dialog.call_id)
+    assert_lasted(record, Moment(picked_up, answer.at), Moment(hung_up, bye.at))
 
 
 def test_a_repeated_invite_rings_once(service: Service, alice: RawPeer, bob: RawPeer) -> None:
     dialog = alice.invite(BOB)
     alice.send_bytes(alice.last_sent)
     invite = bob.expect("INVITE")
-    bob.expect_silence(0.4)  # less than T1, after which the service itself repeats
+    bob.answer(invite, 100, "Trying")  # so that the service has no reason of its own to repeat it
+    bob.expect_silence(0.4)
     bob.answer(invite, 180, "Ringing", tag="b")
     alice.expect(180)
     alice.cancel(dialog)
@@ -186,7 +194,9 @@ def test_a_call_without_an_answer_to_its_bye_still_ends(service: Service, alice:
     alice.ack(call.dialog)
     bob.expect("ACK")
     talk(0.3)
-    ended = time.time()
+    sent = time.time()
     alice.bye(call.dialog)
-    bob.expect("BYE")  # and says nothing; no 408 is made up for a BYE (RFC 4320 §4.2), the record is closed anyway
-    assert_lasted(only_record(service, call.dialog.call_id), call.at, ended)
+    bye = bob.expect(
+        "BYE"
+    )  # and says nothing; no 408 is made up for a BYE (RFC 4320 §4.2), the record is closed anyway
+    assert_lasted(only_record(service, call.dialog.call_id), call.at, Moment(sent, bye.at))

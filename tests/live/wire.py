@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.peers.phone import PhoneCall
 from tests.peers.service import Record, Service
@@ -31,11 +31,24 @@ def instant(text: str) -> float:
     return at.timestamp()
 
 
-def assert_lasted(record: Record, answered: float, ended: float) -> None:
-    """C4: measured from the answer to the end as seen on the wire, to 50 ms; and the columns agree with one another."""
+class Moment(NamedTuple):
+    """When a message left one end and when the other end had it: the service saw it in between."""
+
+    sent: float
+    seen: float
+
+
+def assert_lasted(record: Record, answered: Moment, ended: Moment) -> None:
+    """C4: measured from the answer to the end as seen on the wire, to 50 ms; and the columns agree with one another.
+
+    On a busy machine a message may be on its way for longer; by so much the record may differ, too.
+    """
     duration = int(record["duration_ms"])
-    assert abs(duration - (ended - answered) * 1000) <= TOLERANCE_MS, (record, answered, ended)
-    assert abs(instant(record["answered_at"]) - answered) * 1000 <= TOLERANCE_MS, (record, answered)
+    on_the_way = (answered.seen - answered.sent) + (ended.seen - ended.sent)
+    tolerance = TOLERANCE_MS + on_the_way * 1000
+    assert on_the_way >= 0, (answered, ended)
+    assert abs(duration - (ended.sent - answered.sent) * 1000) <= tolerance, (record, answered, ended)
+    assert abs(instant(record["answered_at"]) - answered.sent) * 1000 <= tolerance, (record, answered)
     assert round((instant(record["ended_at"]) - instant(record["answered_at"])) * 1000) == duration, record
     assert int(record["units"]) == -(-duration // STEP_MS), record
 
@@ -45,14 +58,23 @@ def assert_unanswered(record: Record, cause: str, status: int) -> None:
     assert (record["end_cause"], int(record["sip_status"])) == (cause, status), record
 
 
+def picked_up(caller: PhoneCall, callee: PhoneCall) -> Moment:
+    """Wait for the answer of a call between two phones."""
+    return Moment(callee.wait("answered")["at"], caller.wait("confirmed")["at"])
+
+
+def hang_up(one: PhoneCall, other: PhoneCall) -> Moment:
+    """One of two phones hangs up; both recordings are closed when this returns."""
+    sent = one.hangup()["at"]
+    one.ended()
+    return Moment(sent, other.ended()["at"])
+
+
 def converse(service: Service, caller: PhoneCall, callee: PhoneCall, seconds: float, by_callee: bool = False) -> Record:
     """Talk on an answered call, hang up, and check the one record against what the two phones saw."""
-    caller.wait("confirmed")
-    answered = callee.wait("answered")["at"]
+    answered = picked_up(caller, callee)
     talk(seconds)
-    ended = (callee if by_callee else caller).hangup()["at"]
-    caller.ended()
-    callee.ended()
+    ended = hang_up(callee, caller) if by_callee else hang_up(caller, callee)
     record = service.record(caller.call_id)
     assert_lasted(record, answered, ended)
     assert record["end_cause"] == ("callee" if by_callee else "caller")
