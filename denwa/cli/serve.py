@@ -48,6 +48,7 @@ from denwa.voip.server import SipServer
 from denwa.voip.sip.trace import Trace
 
 log = logging.getLogger("denwa")
+GARBAGE_INTERVAL = 30.0  # seconds
 
 
 @click.command()
@@ -121,7 +122,6 @@ class Service:
             loop.add_signal_handler(number, self._stop.set)
         async with contextlib.AsyncExitStack() as stack:
             await self._start(stack, main, journal)
-            _tune_collector()
             await self._stop.wait()
             log.info("stopping")
         main.dispose()
@@ -165,6 +165,7 @@ class Service:
         stack.callback(control.close)
         self._spawn(stack, rating.run())
         self._spawn(stack, _refresh_now_and_then(feed))
+        self._spawn(stack, _collect_garbage(server))
         await self._open_web(stack, server, voicemail, rating)
         log.info("SIP on %s:%d (UDP, TCP), web on http://%s:%d/", settings.sip.bind, settings.sip.port,
                  settings.http.bind, settings.http.port)  # fmt: skip
@@ -216,11 +217,19 @@ class Service:
         stack.push_async_callback(close)
 
 
-def _tune_collector() -> None:
-    """What was loaded stays, and calls leave no cycles behind: look for garbage rarely, never through everything."""
+async def _collect_garbage(server: SipServer) -> None:
+    """Calls leave no cycles behind, and a collection in the middle of traffic goes through all that is up: collect in
+    quiet moments, and once an hour whatever goes on (web requests and faults leave some cycles)."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 50, 1_000)
+    gc.disable()
+    skipped = 0
+    while True:
+        await asyncio.sleep(GARBAGE_INTERVAL)
+        skipped += 1
+        if server.quiet or skipped * GARBAGE_INTERVAL >= 3600:
+            skipped = 0
+            gc.collect()
 
 
 class _Control:

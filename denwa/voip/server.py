@@ -19,6 +19,7 @@ from denwa.voip.sip.trace import Trace
 log = logging.getLogger(__name__)
 TICK: Final = 0.02  # seconds between looks at the timers
 NOTES_A_SECOND: Final = 50
+QUIET_TRANSACTIONS: Final = 2_000
 
 
 class Writer(Protocol):
@@ -89,6 +90,12 @@ class SipServer:
     @property
     def ready(self) -> bool:
         return self._ticker is not None and self._writer.healthy
+
+    @property
+    def quiet(self) -> bool:
+        """So little goes on that a pause of a few milliseconds harms nobody."""
+        layer = self.engine.ctx.layer
+        return len(layer.servers) + len(layer.clients) < QUIET_TRANSACTIONS
 
     def journal_done(self, groups: list[Group]) -> None:
         """For the writer thread: these groups are on disk."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
+from collections import deque
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from denwa.voip.calls.journal import CallEntry, EndEntry
 from denwa.voip.sip.peer import Peer, flow_text, peer_of_text
@@ -64,7 +64,6 @@ class Call:
         "hidden",
         "id",
         "leg",
-        "linger_due",
         "number_class",
         "number_from",
         "number_to",
@@ -98,7 +97,7 @@ class Call:
         self.voicemail = False
         self.hidden = False  # 184: the callee must not see the caller's Contact either
         self.session_interval = 0  # seconds, 0: no session timer was agreed
-        self.session_due = self.probe_due = self.linger_due = 0.0  # engine time, 0.0: not running
+        self.session_due = self.probe_due = 0.0  # engine time, 0.0: not running
         self.setup: Any = None  # what still has to do with setting it up
 
     @property
@@ -136,52 +135,47 @@ class Call:
         return EndEntry(self.id, ended_ms, ended_ms - self.answered_ms, cause, 200)
 
     def dialog_text(self) -> str:
-        """What is needed to take the call up again after a restart."""
-        return json.dumps(
-            [
-                self.caller_true.decode("latin-1"),
-                self.caller_shown.decode("latin-1"),
-                self.callee_to.decode("latin-1"),
-                self.session_interval,
-                int(self.hidden),
-                _leg_text(self.caller),
-                _leg_text(self.callee),
-            ]
-        )
+        """What is needed to take the call up again after a restart: one value a line (a header value has none)."""
+        values = [
+            self.caller_true,
+            self.caller_shown,
+            self.callee_to,
+            b"%d" % self.session_interval,
+            b"%d" % self.hidden,
+            *_leg_values(self.caller),
+            *_leg_values(self.callee),
+        ]
+        return b"\n".join(values).decode("latin-1")
 
 
-_LegText: TypeAlias = list[Any]
+def _leg_values(leg: Leg) -> tuple[bytes, ...]:
+    return flow_text(leg.peer).encode(), leg.tag, leg.contact, b"%d" % leg.cseq, b"%d" % len(leg.routes), *leg.routes
 
 
-def _leg_text(leg: Leg) -> _LegText:
-    routes = [route.decode("latin-1") for route in leg.routes]
-    return [flow_text(leg.peer), leg.tag.decode("latin-1"), leg.contact.decode("latin-1"), leg.cseq, routes]
-
-
-def _leg_of(text: _LegText) -> Leg:
-    flow, tag, contact, cseq, routes = text
-    return Leg(
-        peer_of_text(flow),
-        tag.encode("latin-1"),
-        contact.encode("latin-1"),
-        int(cseq),
-        tuple(route.encode("latin-1") for route in routes),
-        # Requests seen after this was written may have counted on; a gap in CSeq is allowed, a step back is not.
-        behind=1000,
-    )
+def _take_leg(values: list[bytes]) -> Leg:
+    """Read a leg from the front of `values`, which loses it."""
+    flow, tag, contact, cseq, count = values[:5]
+    routes = tuple(values[5 : 5 + int(count)])
+    if len(routes) != int(count):
+        raise ValueError("routes are missing")
+    del values[: 5 + int(count)]
+    # Requests seen after this was written may have counted on; a gap in CSeq is allowed, a step back is not.
+    return Leg(peer_of_text(flow.decode()), tag, contact, int(cseq) + 1000, routes)
 
 
 def restore_call(entry: CallEntry) -> Call:
     """A call from its open record. Raises ValueError when the dialog text is not ours."""
+    values = entry.dialog.encode("latin-1", "replace").split(b"\n")
     try:
-        true, shown, callee_to, interval, hidden, caller, callee = json.loads(entry.dialog)
-        call = Call(entry.call_id.encode(), entry.id, entry.started_at, _leg_of(caller))
-        call.callee = _leg_of(callee)
+        true, shown, callee_to, interval, hidden = values[:5]
+        del values[:5]
+        call = Call(entry.call_id.encode(), entry.id, entry.started_at, _take_leg(values))
+        call.callee = _take_leg(values)
         call.session_interval = int(interval)
-        call.hidden = bool(hidden)
-    except (ValueError, TypeError, KeyError) as fault:
+        call.hidden = bool(int(hidden))
+    except ValueError as fault:
         raise ValueError(f"record {entry.id}: dialog cannot be read: {fault}") from None
-    call.caller_true, call.caller_shown, call.callee_to = (t.encode("latin-1") for t in (true, shown, callee_to))
+    call.caller_true, call.caller_shown, call.callee_to = true, shown, callee_to
     call.state = CallState.UP
     call.leg, call.direction, call.subscriber = entry.leg, entry.direction, entry.subscriber
     call.number_from, call.number_to, call.number_class = entry.caller, entry.callee, entry.number_class
@@ -197,6 +191,8 @@ class CallTable:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._calls: dict[tuple[bytes, bytes], Call] = {}
+        self.up: dict[int, Call] = {}  # by id: those whose long timers run
+        self.ended: deque[tuple[float, Call]] = deque()  # with the time when they are forgotten
         self._last_id = 0
 
     def new_id(self, now_ms: int) -> int:

@@ -324,7 +324,8 @@ class Dialogs:
         if call.setup is not None:
             call.setup.let_go()
             call.setup = None
-        call.linger_due = now + LINGER_TIME
+        self.table.up.pop(call.id, None)
+        self.table.ended.append((now + LINGER_TIME, call))
         self._over(call)
 
     def cut(self, call: Call, cause: str, ended_ms: int, now: float) -> None:
@@ -361,19 +362,18 @@ class Dialogs:
     def watch(self, call: Call, now: float) -> None:
         """Start the session timer, if one was agreed, and the probing: a refresh may be half an hour away, and until
         then nothing else would prove life. A voicemail ends by itself."""
+        self.table.up[call.id] = call
         call.session_due = now + call.session_interval if call.session_interval else 0.0
         if not call.voicemail and not call.probe_due:
             call.probe_due = now + self.ctx.settings.probe_interval
 
     def sweep(self, now: float) -> None:
         """Look at the long timers of all calls: most calls end long before theirs, so that no queue keeps them."""
-        for call in self.table:
-            if call.state is CallState.ENDED:
-                if call.linger_due <= now:
-                    self.table.remove(call)
-            elif call.state is not CallState.UP:
-                continue
-            elif 0.0 < call.session_due <= now:
+        ended = self.table.ended
+        while ended and ended[0][0] <= now:
+            self.table.remove(ended.popleft()[1])
+        for call in list(self.table.up.values()):
+            if 0.0 < call.session_due <= now:
                 self.ctx.note(f"call {printable(call.call_id)}: no session refresh, ended at its last proof of life")
                 self.cut(call, EndCause.LOST, call.alive_ms, now)
             elif 0.0 < call.probe_due <= now:

@@ -94,7 +94,11 @@ def pop_via(response: Message) -> None:
     """Take our Via off a response before it goes on (§16.7 step 3)."""
     i = response.at[VIA]
     line = response.lines[i]
-    if b"," in line:
+    comma = line.find(b",")
+    if comma > 0 and b'"' not in line:
+        response.lines[i] = b"Via: " + line[comma + 1 :].lstrip()
+        return
+    if comma > 0:
         rest = split_list(line[line.find(b":") + 1 :])[1:]
         if rest:
             response.lines[i] = b"Via: " + b", ".join(rest)

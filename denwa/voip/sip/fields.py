@@ -62,6 +62,9 @@ def _split_outside(value: bytes, mark: bytes) -> list[bytes]:
 
 def top_via(value: bytes) -> Via:
     """Read the first element of a Via value. Raises FieldFault."""
+    comma = value.find(b",")
+    if comma > 0 and b'"' not in value:
+        value = value[:comma]
     at = value.find(b";branch=")
     if at > 0 and value[:8] == b"SIP/2.0/" and not value.translate(None, _PLAIN_VIA).replace(b" ", b"", 1):
         head, _, params = value.partition(b";")
