@@ -159,8 +159,9 @@ def _take_leg(values: list[bytes]) -> Leg:
     if len(routes) != int(count):
         raise ValueError("routes are missing")
     del values[: 5 + int(count)]
-    # Requests seen after this was written may have counted on; a gap in CSeq is allowed, a step back is not.
-    return Leg(peer_of_text(flow.decode()), tag, contact, int(cseq) + 1000, routes)
+    # Requests seen after this was written may have counted on. A BYE of ours leaps over them (a gap is allowed, a step
+    # back is not); a probe must not, or the phone would refuse what the other one says next.
+    return Leg(peer_of_text(flow.decode()), tag, contact, int(cseq), routes, behind=1000)
 
 
 def restore_call(entry: CallEntry) -> Call:
