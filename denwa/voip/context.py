@@ -102,6 +102,8 @@ class Context:
         # What a callee sees of a caller that hides: requests to it come back to us, and we know where it is.
         self.hidden_uri = b"sip:anonymous@" + sent_by
         self.hidden_contact = b"Contact: <" + self.hidden_uri + b">"
+        self.record_route_udp = b"Record-Route: <sip:" + sent_by + b";lr>"
+        self.route_udp = b"Route: <sip:" + sent_by + b";lr>"  # what nearly every phone sends back of it
         self.via_udp = b"Via: SIP/2.0/UDP " + sent_by + b";branch="
         self.via_tcp = b"Via: SIP/2.0/TCP " + sent_by + b";branch="
 

@@ -219,10 +219,10 @@ class SipEngine:
         ctx = self.ctx
         try:
             via = top_via(response.value(VIA) or b"")
+            _, method = cseq_of(response.value(CSEQ) or b"")
         except FieldFault as unreadable:
             self._drop(str(unreadable))
             return
-        _, method = cseq_of(response.value(CSEQ) or b"")
         if ctx.layer.receive_response(response, via.branch, method, now):
             return
         if not (method == b"INVITE" and 200 <= response.status < 300 and via.sent_by == ctx.sent_by):

@@ -105,6 +105,11 @@ class Call:
         """The call's last proof of life: that of the side not heard of for longer. A call has two sides (C5)."""
         return max(self.answered_ms, min(self.caller.alive_ms, self.callee.alive_ms))
 
+    @property
+    def restored_from(self) -> bytes:
+        """The From value a response to the caller needs put back, b"" when it was not changed."""
+        return self.caller_true if self.caller_true != self.caller_shown else b""
+
     def entry(self, ended_ms: int | None, cause: str, status: int) -> CallEntry:
         """The whole record. An unanswered call's has `ended_ms` and no duration."""
         answered = self.answered_ms or None

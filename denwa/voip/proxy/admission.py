@@ -118,7 +118,22 @@ class Admission:
                 return refused
         return Admitted(caller, None, identity, hide, number, number_class, callee)
 
+    def _own_number(self, uri: bytes) -> Reading | None:
+        """The plain spelling of a number that a subscriber has needs neither the grammar nor the plan."""
+        user, at, host = uri[4:].partition(b"@")
+        if not at or uri[:4] != b"sip:" or not user[1:].isdigit():
+            return None
+        if host.partition(b":")[0] not in self._ctx.settings.domains:
+            return None
+        e164 = user.decode() if user[:1] == b"+" else "+81" + user[1:].decode()
+        if (user[:1] not in (b"0", b"+")) or e164 not in self._ctx.directory.by_number:
+            return None
+        return Reading(PhoneNumber(e164), NumberClass.ON_NET, None, "default")
+
     def _read(self, request: Message) -> Reading | Denied:
+        own = self._own_number(request.uri)
+        if own is not None:
+            return own
         try:
             uri = parse_uri(request.uri)
         except UriFault as fault:

@@ -38,7 +38,11 @@ def is_own_uri(ctx: Context, uri: bytes) -> bool:
 
 def strip_own_routes(ctx: Context, request: Message) -> None:
     """Take the topmost Route values that name us off (§16.4); undo what a strict router did to the Request-URI."""
-    if ROUTE not in request.at:
+    i = request.at.get(ROUTE)
+    if i is None:
+        return
+    if request.lines[i] == ctx.route_udp and not request.more >> ROUTE & 1 and b";lr" not in request.uri:
+        request.remove(ROUTE)
         return
     values = [element for value in request.values(ROUTE) for element in split_list(value)]
     if values and b";lr" in request.uri and is_own_uri(ctx, request.uri):
@@ -81,6 +85,8 @@ def is_loop(ctx: Context, request: Message, mark: int) -> bool:
 
 def record_route(ctx: Context, inward: Peer, outward: Peer) -> list[bytes]:
     """Record-Route lines: one, or one for each side when the transports differ (RFC 5658)."""
+    if len(inward) == 2 and len(outward) == 2:
+        return [ctx.record_route_udp]
     first, second = _route_of(ctx, outward), _route_of(ctx, inward)
     return [first] if first == second else [first, second]
 
@@ -108,7 +114,8 @@ def pop_via(response: Message) -> None:
 
 def foreign_routes(ctx: Context, message: Message, *, above_ours: bool) -> tuple[bytes, ...]:
     """The Record-Route values put on by others: below ours in a request (the caller's side), above in a response."""
-    if RECORD_ROUTE not in message.at:
+    i = message.at.get(RECORD_ROUTE)
+    if i is None or (message.lines[i] == ctx.record_route_udp and not message.more >> RECORD_ROUTE & 1):
         return ()
     values = [element for value in message.values(RECORD_ROUTE) for element in split_list(value)]
     own = [i for i, value in enumerate(values) if _names_us(ctx, value)]

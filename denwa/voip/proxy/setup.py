@@ -238,7 +238,7 @@ class CallSetup:
         if response.status != 100 and call.state is CallState.SETUP:
             if branch.kind is TargetKind.GATEWAY and not setup.cancelled:
                 branch.due = self._ctx.timers.start(branch, RING, GATEWAY_RING, now)
-            self._dialogs.relay_response(setup.server, response, call.caller_true, FROM, now)
+            self._dialogs.relay_response(setup.server, response, call.restored_from, FROM, now)
 
     def _on_answer(self, call: Call, setup: Setup, branch: Branch, response: Message, now: float) -> None:
         ctx = self._ctx
@@ -248,7 +248,7 @@ class CallSetup:
                 self._late(branch, response, now)
             elif call.state is not CallState.ANSWERING:
                 agree_timer(response, setup.asked_interval, setup.timer_supported)  # as in the first one
-                self._dialogs.relay_response(setup.server, response, call.caller_true, FROM, now)
+                self._dialogs.relay_response(setup.server, response, call.restored_from, FROM, now)
             return
         try:
             contact = address_uri(response.value(CONTACT) or b"")
@@ -270,7 +270,7 @@ class CallSetup:
         if call.state is CallState.ANSWERING:
             call.state = CallState.UP
         self._ctx.counters["calls", "answered"] += 1
-        self._dialogs.relay_response(setup.server, response, call.caller_true, FROM, now)
+        self._dialogs.relay_response(setup.server, response, call.restored_from, FROM, now)
         setup.prepared = None
         if call.state is CallState.UP:
             self._dialogs.watch(call, now)

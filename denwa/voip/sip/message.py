@@ -191,7 +191,8 @@ class Message:
     def encode_under(self, *top: bytes) -> bytes:
         """The message with header lines set in right under the start line (Via and Record-Route of a proxy)."""
         lines = self.lines
-        return b"\r\n".join(filter(None, (lines[0], *top, *lines[1:]))) + b"\r\n\r\n" + self.body
+        head = b"\r\n".join((lines[0], *top)) + b"\r\n"
+        return head + b"\r\n".join(filter(None, lines[1:])) + b"\r\n\r\n" + self.body
 
 
 def kind_of(line: bytes) -> int:
