@@ -26,7 +26,7 @@ def config() -> None:
 def check(ctx: click.Context, file: Path | None) -> None:
     """Check configuration FILE (or the one in force), numbering plan and tariffs."""
     path = file or ctx.find_root().obj.get("config") or _from_environment()
-    faults = list(_unknown_sections(path)) if path else []
+    faults: list[str] = []
     try:
         settings = settings_of(ctx, config=path)
     except ConfigurationError as fault:
@@ -42,17 +42,6 @@ def check(ctx: click.Context, file: Path | None) -> None:
 
 def _from_environment() -> Path | None:
     return Path(os.environ["DENWA_CONFIG"]) if os.environ.get("DENWA_CONFIG") else None
-
-
-def _unknown_sections(path: Path) -> Iterator[str]:
-    """A section of no known name would change nothing; `denwa serve` passes it over."""
-    try:
-        source = TomlSource.read(path)
-    except SourceFault:
-        return  # told with the settings
-    for name in source.data:
-        if name not in Settings.model_fields:
-            yield str(source.fault((name,), f"{name}: there is no such section or setting"))
 
 
 def _with_line(text: str, path: Path | None) -> str:

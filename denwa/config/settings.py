@@ -171,15 +171,18 @@ def load_settings(config: Path | None = None, *, demo: bool = False, environ: di
     for name, (section, key) in _SHORT_NAMES.items():
         if env.get(name):
             values.setdefault(section, {})[key] = env[name]
-    unknown = sorted(set(values) - set(Settings.model_fields))
-    if unknown:
-        raise ConfigurationError("\n".join(f"{config or 'settings'}: {name}: no such section" for name in unknown))
+    where = str(config) if config else "settings"
+    faults = [
+        f"{where}: {name}: there is no such section or setting" for name in values if name not in Settings.model_fields
+    ]
     if demo:
         values["demo"] = True
     try:
         settings = Settings(**values)
     except ValidationError as fault:
-        raise ConfigurationError("\n".join(_explain(fault, config))) from None
+        raise ConfigurationError("\n".join(faults + _explain(fault, where))) from None
+    if faults:
+        raise ConfigurationError("\n".join(faults))
     if settings.media.relay != "none":
         raise ConfigurationError(f"media.relay = {settings.media.relay!r}: only 'none' is supported in this release")
     return settings
@@ -202,6 +205,5 @@ def _merge(into: dict[str, Any], more: dict[str, Any]) -> None:
             into[key] = value
 
 
-def _explain(fault: ValidationError, config: Path | None) -> list[str]:
-    where = str(config) if config else "settings"
+def _explain(fault: ValidationError, where: str) -> list[str]:
     return [f"{where}: {'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in fault.errors()]
