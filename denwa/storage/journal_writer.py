@@ -72,7 +72,7 @@ class JournalWriter:
         spool: Path,
         done: Callable[[list[Group]], None],
         *,
-        group_wait: float = 0.004,
+        group_wait: float = 0.008,
         retry_wait: float = 0.25,
         spool_limit: int = 16 * 1024 * 1024,
     ) -> None:

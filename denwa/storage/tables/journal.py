@@ -29,7 +29,6 @@ calls = Table(
     Column("voicemail", Integer, nullable=False),  # 1: answered by the voicemail
     Column("alive_at", UtcMillis),  # last proof of life (C5)
     Column("dialog", Text, nullable=False),  # JSON to take the call up again; "" once ended
-    Index(None, "call_id"),
     Index(None, "subscriber", "started_at"),
 )
 

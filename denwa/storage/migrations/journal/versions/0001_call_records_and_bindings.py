@@ -48,12 +48,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_calls")),
         sa.UniqueConstraint("end_seq", name=op.f("uq_calls_end_seq")),
     )
-    op.create_index(op.f("ix_calls_call_id"), "calls", ["call_id"], unique=False)
     op.create_index(op.f("ix_calls_subscriber_started_at"), "calls", ["subscriber", "started_at"], unique=False)
 
 
 def downgrade() -> None:
     op.drop_index(op.f("ix_calls_subscriber_started_at"), table_name="calls")
-    op.drop_index(op.f("ix_calls_call_id"), table_name="calls")
     op.drop_table("calls")
     op.drop_table("bindings")
