@@ -95,6 +95,7 @@ class Context:
         self.journal_ok = True
         self._branches = 0
         self._branch_prefix = b"z9hG4bK" + token()[:10]
+        self._trunks = {source: trunk for trunk in settings.trunks if trunk.incoming for source in trunk.sources}
         self._day = -1
         self._today = _EPOCH
         sent_by = settings.host.encode() + b":%d" % settings.port
@@ -198,10 +199,8 @@ class Context:
         return host.lower() in self.settings.domains
 
     def trunk_of(self, peer: Peer) -> Trunk | None:
-        for trunk in self.settings.trunks:
-            if trunk.incoming and ((peer[0], peer[1]) in trunk.sources or (peer[0], 0) in trunk.sources):
-                return trunk
-        return None
+        """The gateway that a request comes from, by address and port or by address alone."""
+        return self._trunks.get((peer[0], peer[1])) or self._trunks.get((peer[0], 0))
 
 
 def printable(value: bytes) -> str:

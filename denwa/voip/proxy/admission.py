@@ -17,6 +17,7 @@ from denwa.voip.sip.transactions import ServerTransaction
 from denwa.voip.sip.uri import SipUri, UriFault, parse_uri
 from denwa.voip.subscribers import Subscriber
 
+REJECTED: Final = "the called party does not take this call"
 NOBODY: Final = CallerIdentity("", "")
 
 
@@ -75,18 +76,18 @@ class Admission:
             reading.trunk, reading.identity = trunk, identity
             return reading
         number = reading.number
-        callee = self._ctx.directory.by_number.get(number.e164)
-        denied = Denied(404, "", "refused", None, trunk, identity, number.e164, reading.number_class)
         if reading.number_class is not NumberClass.ON_NET:
-            denied.status, denied.text = 403, "calls from the telephone network end at own numbers only"
-            return denied
+            text = "calls from the telephone network end at own numbers only"
+            return Denied(403, text, "refused", None, trunk, identity, number.e164, reading.number_class)
+        callee = self._ctx.directory.by_number.get(number.e164)
         if callee is None:
-            denied.text = "the number is not in use"
-            return denied
-        denied.subscriber = callee.number
-        return self._refused_by_callee(callee, identity, denied) or Admitted(
-            None, trunk, identity, bool(identity.hidden), number, reading.number_class, callee
-        )
+            text = "the number is not in use"
+            return Denied(404, text, "refused", None, trunk, identity, number.e164, reading.number_class)
+        if self._rejects(callee, identity):
+            return Denied(
+                603, REJECTED, "rejected", None, trunk, identity, number.e164, reading.number_class, callee.number
+            )
+        return Admitted(None, trunk, identity, bool(identity.hidden), number, reading.number_class, callee)
 
     def _called_by_subscriber(self, caller: Subscriber, request: Message) -> Admitted | Denied:
         identity = CallerIdentity(caller.number, "")
@@ -113,9 +114,9 @@ class Admission:
             if callee is None:
                 denied.status, denied.text = 404, "the number is not in use"
                 return denied
-            refused = self._refused_by_callee(callee, identity, denied)
-            if refused:
-                return refused
+            if self._rejects(callee, identity):
+                denied.status, denied.text, denied.cause = 603, REJECTED, "rejected"
+                return denied
         return Admitted(caller, None, identity, hide, number, number_class, callee)
 
     def _own_number(self, uri: bytes) -> Reading | None:
@@ -152,16 +153,11 @@ class Admission:
             return Denied(reading.sip_status, reading.text, "refused", callee=dialled[:40])
         return reading
 
-    def _refused_by_callee(self, callee: Subscriber, identity: CallerIdentity, denied: Denied) -> Denied | None:
+    def _rejects(self, callee: Subscriber, identity: CallerIdentity) -> bool:
         """B1, B2: a hidden number is never compared with the list (B3); only `anonymous` counts as hidden (B4)."""
         if identity.hidden:
-            rejected = callee.reject_anonymous and identity.hidden == "anonymous"
-        else:
-            rejected = identity.number in callee.blocked
-        if not rejected:
-            return None
-        denied.status, denied.text, denied.cause = 603, "the called party does not take this call", "rejected"
-        return denied
+            return callee.reject_anonymous and identity.hidden == "anonymous"
+        return identity.number in callee.blocked
 
     def _limit(self, caller: Subscriber) -> str:
         settings = self._ctx.settings

@@ -69,10 +69,11 @@ def loop_mark(request: Message, uri: bytes) -> int:
     return hash((uri, request.from_tag, request.to_tag, request.call_id, request.cseq)) & 0xFFFFFFFF
 
 
-def is_loop(ctx: Context, request: Message, mark: int) -> bool:
+def is_loop(ctx: Context, request: Message) -> bool:
     """Whether one of our own Vias below the top stands for the very same request."""
     if not request.more >> VIA & 1 and b"," not in request.lines[request.at[VIA]]:
         return False
+    mark = loop_mark(request, request.uri)
     vias = [element for value in request.values(VIA) for element in split_list(value)]
     for value in vias[1:]:
         try:

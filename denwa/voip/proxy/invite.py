@@ -8,7 +8,7 @@ from denwa.voip.calls.call import Call, CallTable, Leg
 from denwa.voip.calls.session import LEAST, IntervalTooSmall, ask_for_timer
 from denwa.voip.context import Context
 from denwa.voip.proxy.admission import Admission, Admitted, Denied
-from denwa.voip.proxy.forward import count_hop, foreign_routes, is_loop, loop_mark, strip_own_routes
+from denwa.voip.proxy.forward import count_hop, foreign_routes, is_loop, strip_own_routes
 from denwa.voip.proxy.identity import ask_privacy, assert_identity, hidden_incoming_from, strip_claims, subscriber_from
 from denwa.voip.proxy.setup import GATEWAY_RING, CallSetup, Setup, Target, TargetKind
 from denwa.voip.registrar.handler import Registrar
@@ -71,7 +71,7 @@ class InviteChain:
             ctx.refuse(server, 503, "too many calls", now, b"Retry-After: 5")
         elif unknown := unsupported_extensions(request, UNDERSTOOD):
             ctx.refuse(server, 420, "extension not known", now, b"Unsupported: " + b", ".join(unknown))
-        elif is_loop(ctx, request, loop_mark(request, request.uri)):
+        elif is_loop(ctx, request):
             ctx.refuse(server, 482, "the request has been here before", now)
         elif self._merged(request):
             ctx.refuse(server, 482, "this call is already being set up", now)

@@ -43,8 +43,10 @@ class Registrar:
     def ringing(self, account: bytes) -> tuple[Binding, Peer] | None:
         """The device that rings (R2) and where it is; None when nobody is registered (R3)."""
         held = self._bindings.get(account)
-        binding = newest(held, self._ctx.now_ms) if held else None
-        if binding is None:
+        if not held:
+            return None
+        binding = held[0] if len(held) == 1 else newest(held, self._ctx.now_ms)
+        if binding is None or binding.expires_at <= self._ctx.now_ms:
             return None
         return binding, self._flows.get((account, binding.contact)) or peer_of_text(binding.flow)
 

@@ -7,6 +7,7 @@ time in its owner; the stale entry is dropped when its time comes.
 from __future__ import annotations
 
 from collections import deque
+from operator import itemgetter
 from typing import Any, Final
 
 T1: Final = 0.5
@@ -43,12 +44,8 @@ class TimerQueues:
         for queue in self._queues.values():
             while queue and queue[0][0] <= now:
                 out.append(queue.popleft())
-        out.sort(key=_when)
+        out.sort(key=itemgetter(0))
         return [(owner, kind, when) for when, owner, kind in out]
 
     def __len__(self) -> int:
         return sum(len(queue) for queue in self._queues.values())
-
-
-def _when(entry: tuple[float, Any, int]) -> float:
-    return entry[0]
