@@ -84,7 +84,6 @@ install_peers() {
   command -v baresip >/dev/null || missing+=(baresip-core)
   ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing+=(postgresql)
   command -v openssl >/dev/null && [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates openssl)
-  command -v git >/dev/null || missing+=(git)
   [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
 }
 
