@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from denwa.numbering.plan import NumberingPlan
-from denwa.voip.calls.call import Call, CallTable
+from denwa.voip.calls.call import Call, CallState, CallTable
 from denwa.voip.calls.dialogs import Dialogs, Relay
 from denwa.voip.calls.journal import BindingEntry, CallEntry
 from denwa.voip.calls.session import agree_timer
@@ -231,9 +231,10 @@ class SipEngine:
         self._answer_again(response)
 
     def _answer_again(self, response: Message) -> None:
-        """A 2xx whose transaction is gone (we were restarted): it goes on only if the call has its record."""
+        """A 2xx whose transaction is gone (we were restarted, or the disk hangs): it goes on only when the record is on
+        disk, which an answered call that is up says."""
         call = self.calls.find(response.value(CALL_ID) or b"", tag_of(response.value(FROM) or b""))
-        if call is None or not call.answered_ms or call.callee.tag != tag_of(response.value(TO) or b""):
+        if call is None or call.state is not CallState.UP or call.callee.tag != tag_of(response.value(TO) or b""):
             self.ctx.counters["dropped", "answer without call"] += 1
             return
         pop_via(response)

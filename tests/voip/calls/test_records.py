@@ -108,6 +108,18 @@ def test_an_answer_never_passes_before_its_record_however_slow_the_disk_is():
     assert to(wire.commit(), a.peer).status == 200
 
 
+def test_not_even_when_the_disk_hangs_for_longer_than_a_transaction_lives():
+    wire, a, b = scene()
+    b.register()
+    invite = to(a.invite(b.number), b.peer)
+    wire.auto_commit = False
+    b.answer(invite, 200, body=SDP)
+    wire.wait(33.0)
+    assert b.answer(invite, 200, body=SDP) == []
+    assert to(wire.commit(), a.peer).status == 200
+    assert to(b.answer(invite, 200, body=SDP), a.peer).status == 200
+
+
 def test_a_call_that_ends_before_its_answer_is_on_disk_has_both_in_order():
     wire, a, b = scene()
     b.register()
