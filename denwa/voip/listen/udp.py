@@ -10,12 +10,6 @@ from typing import Final
 
 BATCH: Final = 64  # datagrams taken on one wake-up, so that timers and other sockets get their turn
 BUFFER: Final = 4 << 20
-# Above BUSY datagrams a second the socket is looked at every POLL seconds instead of at each arrival: one wake-up then
-# serves several messages. Below QUIET it is woken again.
-BUSY: Final = 2_000
-QUIET: Final = 1_000
-POLL: Final = 0.001
-WINDOW: Final = 0.05  # seconds over which the rate is taken
 MAX_WAITING: Final = 10_000
 MAX_LITERALS: Final = 50_000
 MAX_DATAGRAM: Final = 65_535
@@ -31,9 +25,6 @@ class UdpListener:
         self._waiting: deque[tuple[bytes, tuple[str, int]]] = deque()
         self._literals: set[str] = set()
         self._loop: asyncio.AbstractEventLoop
-        self._poll: asyncio.TimerHandle | None = None
-        self._taken = 0  # datagrams in this window
-        self._window_end = 0.0
         self.dropped = 0  # datagrams that could not be sent
 
     def open(self, host: str, port: int) -> None:
@@ -54,8 +45,6 @@ class UdpListener:
         return name[0], name[1]
 
     def close(self) -> None:
-        if self._poll is not None:
-            self._poll.cancel()
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
         self._socket.close()
@@ -107,9 +96,8 @@ class UdpListener:
 
     def _drain(self) -> None:
         read, receive = self._socket.recvfrom, self._receive
-        taken = 0
         try:
-            for taken in range(BATCH):  # noqa: B007 - what it was when the socket was empty counts
+            for _ in range(BATCH):
                 data, address = read(MAX_DATAGRAM)
                 receive(data, address if len(address) == 2 else address[:2])
         except BlockingIOError:
@@ -117,23 +105,3 @@ class UdpListener:
         except OSError:  # an ICMP error of an earlier send
             pass
         self._end_of_drain()
-        self._taken += taken
-        now = self._loop.time()
-        if now >= self._window_end:
-            self._judge_rate(now)
-
-    def _judge_rate(self, now: float) -> None:
-        rate = self._taken / (now - self._window_end + WINDOW)
-        self._taken = 0
-        self._window_end = now + WINDOW
-        if self._poll is None and rate > BUSY:
-            self._loop.remove_reader(self._socket)
-            self._poll = self._loop.call_later(POLL, self._look)
-        elif self._poll is not None and rate < QUIET:
-            self._poll.cancel()
-            self._poll = None
-            self._loop.add_reader(self._socket, self._drain)
-
-    def _look(self) -> None:
-        self._poll = self._loop.call_later(POLL, self._look)
-        self._drain()
