@@ -126,8 +126,8 @@ class Callee:
         call = self._choose("ringing")
         return self._say(call, 486) if call else []
 
-    def hang_up(self) -> Out:
-        call = self._choose("up")
+    def hang_up(self, state: str = "up") -> Out:
+        call = self._choose(state)
         if call is None:
             return []
         call["state"] = "over"

@@ -26,6 +26,7 @@ from denwa.voip.sip.transactions import IGNORE, ClientTransaction, ServerTransac
 BYE_PASS = 33  # timer kind
 LINGER_TIME: Final = 32.0
 BYE_PASS_TIME: Final = 0.2
+VOICEMAIL_PROBE: Final = 180.0  # seconds; longer than any voicemail call is (V2)
 TIMER_C: Final = 180.0  # RFC 3261 §16.8
 REFRESHES: Final = (b"INVITE", b"UPDATE")
 GONE: Final = frozenset((404, 408, 410, 481, 604))  # answers by which a phone says it has no such call
@@ -361,11 +362,11 @@ class Dialogs:
 
     def watch(self, call: Call, now: float) -> None:
         """Start the session timer, if one was agreed, and the probing: a refresh may be half an hour away, and until
-        then nothing else would prove life. A voicemail ends by itself."""
+        then nothing else would prove life. A voicemail ends by itself, unless its worker was killed."""
         self.table.up[call.id] = call
         call.session_due = now + call.session_interval if call.session_interval else 0.0
-        if not call.voicemail and not call.probe_due:
-            call.probe_due = now + self.ctx.settings.probe_interval
+        if not call.probe_due:
+            call.probe_due = now + (VOICEMAIL_PROBE if call.voicemail else self.ctx.settings.probe_interval)
 
     def sweep(self, now: float) -> None:
         """Look at the long timers of all calls: most calls end long before theirs, so that no queue keeps them."""

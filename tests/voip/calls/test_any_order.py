@@ -39,14 +39,16 @@ class Storm(RuleBasedStateMachine):
         self.to_engine: list[tuple[Peer, str]] = []
         self.to_phones: list[tuple[Peer, bytes]] = []
         self.seen = len(wire.sent)
-        self.leases = self.restarts = 0
+        self.leases = self.places = self.restarts = 0
+        self.died: dict[Peer, int] = {}  # phones that lost their power, and when
         wire.auto_commit = False
         wire.engine.ctx.journal_ok = True
 
     # -- the network ----------------------------------------------------------------------------------------------
 
     def put(self, peer: Peer, texts: list[str]) -> None:
-        self.to_engine += [(peer, text) for text in texts]
+        if peer not in self.died:
+            self.to_engine += [(peer, text) for text in texts]
 
     def take(self) -> None:
         """What the engine has sent is in the air; an answer in it must be on disk."""
@@ -58,6 +60,8 @@ class Storm(RuleBasedStateMachine):
         self.seen = len(self.wire.sent)
 
     def hear(self, peer: Peer, data: bytes) -> None:
+        if peer in self.died:
+            return
         message = parse_message(data)
         if peer == self.a:
             caller = self.callers.get(text_of(message, CALL_ID))
@@ -118,6 +122,14 @@ class Storm(RuleBasedStateMachine):
     def callee_does(self, what: str) -> None:
         self.put(self.b, getattr(self.callee, what)())
 
+    @rule(which=st.sampled_from(["a", "b"]))
+    def power_fails(self, which: str) -> None:
+        """A phone is gone for good, and what it had sent has arrived."""
+        peer = getattr(self, which)
+        if len(self.wire.calls) and not self.died:
+            self.to_engine = [(sender, text) for sender, text in self.to_engine if sender != peer]
+            self.died[peer] = self.wire.ms
+
     # -- the service ----------------------------------------------------------------------------------------------
 
     @rule()
@@ -131,6 +143,7 @@ class Storm(RuleBasedStateMachine):
             self.leases += 1
             place = Place(b"sip:%d@192.0.2.90:7000" % self.leases, VOICEMAIL, str(self.leases))
             self.wire.voicemail.answer = NoPlace(480, "full") if full else place
+            self.places += not full
             self.wire.give_place()
             self.take()
 
@@ -148,7 +161,7 @@ class Storm(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "wire"):
             return
-        for round_ in range(160):
+        for round_ in range(200):
             self.disk_is_done()
             while self.wire.voicemail.waiting:
                 self.voicemail_answers(True)
@@ -157,7 +170,11 @@ class Storm(RuleBasedStateMachine):
                 for i in range(_CALLS):
                     self.caller_does(i, "hang_up")
                 self.callee_does("hang_up")
-            if round_ < 100:
+                self.put(VOICEMAIL, self.machine.hang_up())
+            if round_ > 45:  # an answer that nobody acknowledges is given up (RFC 3261 §13.3.1.4)
+                self.put(self.b, self.callee.hang_up("unacknowledged"))
+                self.put(VOICEMAIL, self.machine.hang_up("unacknowledged"))
+            if round_ < 140:
                 self.time_passes(1.0)
             else:  # callers that were never answered have given up by now
                 self.wire.wait(1.0)
@@ -180,6 +197,8 @@ class Storm(RuleBasedStateMachine):
         for end in self.wire.ends:
             assert end.duration_ms >= 0
             assert end.ended_at - end.duration_ms == answered[end.id].answered_at
+            if end.end_cause == "lost" and self.died and not answered[end.id].voicemail:  # C5
+                assert end.ended_at <= max(*self.died.values(), answered[end.id].answered_at or 0)
         heard = {call_id for call_id, caller in self.callers.items() if caller.answered}
         assert heard <= {entry.call_id for entry in answered.values()}
         if not self.restarts:
@@ -188,6 +207,9 @@ class Storm(RuleBasedStateMachine):
 
     def _places_are_given_back_once(self) -> None:
         assert set(Counter(self.wire.voicemail.released).values()) <= {1}
+        if not self.restarts:
+            used = sum(entry.voicemail for entry in self.wire.calls)
+            assert len(self.wire.voicemail.released) + used == self.places
 
 
 TestStorm = Storm.TestCase

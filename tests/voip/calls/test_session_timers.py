@@ -316,10 +316,13 @@ def test_a_proof_of_life_is_kept_for_a_restart():
     assert alive[-1] > START_MS + 60_000
 
 
-def test_a_message_of_a_voicemail_ends_by_itself_and_is_not_probed():
+def test_a_voicemail_ends_by_itself_and_is_only_asked_when_it_lasts_longer_than_any_can():
     wire = Wire(subscriber(1), subscriber(2, voicemail=True))
     a = Phone(wire, 1)
     a.invite("05050010002")
     place = to(wire.give_place(), VOICEMAIL)
     wire.send(VOICEMAIL, answer(place, 200, VOICEMAIL, body=SDP))
-    assert wire.wait(120) == []
+    assert wire.wait(179) == []
+    assert sorted(starts(wire.wait(1.4))) == sorted([(a.peer, "OPTIONS"), (VOICEMAIL, "OPTIONS")])
+    wire.wait(33)  # the worker was killed, and nobody is there
+    assert [end.end_cause for end in wire.ends] == ["lost"]
