@@ -32,26 +32,31 @@ usable() { # a Python of a version that the dependencies are built for
   "$1" -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null
 }
 
+has_venv() { "$1" -c 'import ensurepip, venv' 2>/dev/null; }
+
+# The distribution's Python comes first: it is built with profile-guided optimisation, and the service takes a fifth less
+# CPU on it than on one compiled with the defaults (docs/performance.md).
 find_python() {
-  local candidate
-  for candidate in "${PYTHON:-}" python3.12 python3.11 python3 /usr/bin/python3.12 /usr/bin/python3.11; do
-    if [ -n "$candidate" ] && usable "$candidate"; then printf '%s' "$candidate"; return; fi
+  local candidate version
+  for candidate in "${PYTHON:-}" /usr/bin/python3.12 /usr/bin/python3.11 python3.12 python3.11 python3; do
+    [ -n "$candidate" ] && usable "$candidate" || continue
+    if ! has_venv "$candidate"; then
+      version=$("$candidate" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+      (apt_install "python$version-venv") >&2 || true
+    fi
+    if has_venv "$candidate"; then printf '%s' "$candidate"; return; fi
   done
   return 1
 }
 
 make_venv() {
-  local python version
+  local python
   if [ -x $venv/bin/python ] && usable $venv/bin/python && $venv/bin/python -m pip --version >/dev/null 2>&1; then return; fi
   python=$(find_python) || {
     apt_install python3 python3-venv
     python=$(find_python) || { apt_install python3.11 python3.11-venv && python=$(find_python); } \
       || die "needs Python 3.11 or 3.12"
   }
-  if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
-    version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-    apt_install "python$version-venv"
-  fi
   rm -rf $venv
   "$python" -m venv $venv
 }

@@ -81,7 +81,7 @@ class Registrar:
             flow_text(peer),
             request.value(USER_AGENT) or b"",
             aor=account.decode(),
-            path=tuple(request.values(PATH)),
+            path=tuple(request.values(PATH)) if PATH in request.at else (),
         )
         if isinstance(outcome, Rejection):
             reason = outcome.reason.decode()
