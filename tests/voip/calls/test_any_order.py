@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from denwa.voip.proxy.ports import NoPlace, Place
 from denwa.voip.sip.message import CALL_ID, CSEQ, parse_message
 from denwa.voip.sip.peer import Peer
+from denwa.voip.sip.timers import T4, TIMEOUT
 from tests.voip.calls.test_restart import restart
 from tests.voip.parties import Callee, Caller
 from tests.voip.wire import VOICEMAIL, Phone, Wire, subscriber, text_of
@@ -36,8 +37,10 @@ class Storm(RuleBasedStateMachine):
         self.callee = Callee(b)
         self.machine = Callee(Phone(wire, 9, host=VOICEMAIL[0], port=VOICEMAIL[1]))
         self.a, self.b = a.peer, b.peer
-        self.to_engine: list[tuple[Peer, str]] = []
+        # What is in the air, and since when; RFC 3261 counts on T4 being the longest that anything stays there.
+        self.to_engine: list[tuple[Peer, str, float]] = []
         self.to_phones: list[tuple[Peer, bytes]] = []
+        self.first: dict[str, float] = {}  # when a message was first sent
         self.seen = len(wire.sent)
         self.leases = self.places = self.restarts = 0
         self.died: dict[Peer, int] = {}  # phones that lost their power, and when
@@ -48,7 +51,9 @@ class Storm(RuleBasedStateMachine):
 
     def put(self, peer: Peer, texts: list[str]) -> None:
         if peer not in self.died:
-            self.to_engine += [(peer, text) for text in texts]
+            for text in texts:
+                if self.wire.now - self.first.setdefault(text, self.wire.now) < TIMEOUT - T4:
+                    self.to_engine.append((peer, text, self.wire.now))
 
     def take(self) -> None:
         """What the engine has sent is in the air; an answer in it must be on disk."""
@@ -76,8 +81,8 @@ class Storm(RuleBasedStateMachine):
     @rule(which=_few, copies=st.sampled_from([0, 1, 1, 1, 2]))
     def deliver_to_engine(self, which: int, copies: int) -> None:
         if self.to_engine:
-            peer, text = self.to_engine.pop(which % len(self.to_engine))
-            for _ in range(copies):
+            peer, text, since = self.to_engine.pop(which % len(self.to_engine))
+            for _ in range(copies if self.wire.now - since < T4 else 0):
                 self.wire.send(peer, text)
                 self.take()
 
@@ -105,9 +110,10 @@ class Storm(RuleBasedStateMachine):
         for _ in range(200):
             if not self.to_engine and not self.to_phones:
                 return
-            for peer, text in [self.to_engine.pop(0) for _ in range(len(self.to_engine))]:
-                self.wire.send(peer, text)
-                self.take()
+            for peer, text, since in [self.to_engine.pop(0) for _ in range(len(self.to_engine))]:
+                if self.wire.now - since < T4:
+                    self.wire.send(peer, text)
+                    self.take()
             for peer, data in [self.to_phones.pop(0) for _ in range(len(self.to_phones))]:
                 self.hear(peer, data)
         raise AssertionError("the exchange does not come to an end")
@@ -127,7 +133,7 @@ class Storm(RuleBasedStateMachine):
         """A phone is gone for good, and what it had sent has arrived."""
         peer = getattr(self, which)
         if len(self.wire.calls) and not self.died:
-            self.to_engine = [(sender, text) for sender, text in self.to_engine if sender != peer]
+            self.to_engine = [sent for sent in self.to_engine if sent[0] != peer]
             self.died[peer] = self.wire.ms
 
     # -- the service ----------------------------------------------------------------------------------------------
