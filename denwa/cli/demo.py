@@ -32,6 +32,7 @@ def ensure_demo(engine: Engine, settings: Settings, plan: NumberingPlan, now: da
             web_password=WEB_PASSWORD,
         )
         desk.add(application, "demo", now)
+        desk.change(number, {"mail_notice": "attach"}, "demo", now)  # so that the demonstration shows its mail
         added += 1
     (settings.data_dir / MARKER).touch()
     return added
