@@ -218,7 +218,7 @@ class SipEngine:
             return
         ctx = self.ctx
         try:
-            via = top_via(response.value(VIA) or b"")
+            via = self._own_via(response.lines[response.at[VIA]]) or top_via(response.value(VIA) or b"")
             _, method = cseq_of(response.value(CSEQ) or b"")
         except FieldFault as unreadable:
             self._drop(str(unreadable))
@@ -229,6 +229,14 @@ class SipEngine:
             ctx.counters["dropped", "response without transaction"] += 1
             return
         self._answer_again(response)
+
+    def _own_via(self, line: bytes) -> Via | None:
+        """Our Via as we wrote it, which is how it comes back."""
+        prefix = self.ctx.via_udp
+        end = line.find(b";", len(prefix))
+        if not line.startswith(prefix) or end < 0:
+            return None
+        return Via(b"UDP", self.ctx.sent_by, line[len(prefix) : end], False)
 
     def _answer_again(self, response: Message) -> None:
         """A 2xx whose transaction is gone (we were restarted, or the disk hangs): it goes on only when the record is on

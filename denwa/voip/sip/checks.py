@@ -5,7 +5,6 @@ A request gets the RFC's own answer; a response, or what cannot be answered, is 
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Final
 
 from denwa.voip.sip.fields import MAX_CSEQ, FieldFault, cseq_of, has_option, party_of, split_list
@@ -27,6 +26,7 @@ _NAMES: Final = {CALL_ID: "Call-ID", FROM: "From", TO: "To", CSEQ: "CSeq", VIA: 
 _TOKEN: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+`'~")
 _SCHEMES: Final = (b"sip:", b"sips", b"tel:")
 _MAX_CALL_ID: Final = 512
+_PLAIN_URI: Final = bytes(_TOKEN) + b":@;=/&$,?[]()#"
 _METHODS: Final = frozenset((b"INVITE", b"ACK", b"BYE", b"CANCEL", b"REGISTER", b"OPTIONS"))
 Fault = tuple[int, str]
 
@@ -47,8 +47,9 @@ def request_fault(request: Message) -> Fault | None:
     return _uri_fault(request.uri) or _fields_fault(request)
 
 
-@lru_cache(maxsize=16384)
 def _uri_fault(uri: bytes) -> Fault | None:
+    if uri[:4] == b"sip:" and not uri.translate(None, _PLAIN_URI):
+        return None
     if uri[:4] not in _SCHEMES:
         scheme, colon, _ = uri.partition(b":")
         if not colon or not scheme.isalnum() or b" " in uri:

@@ -65,7 +65,60 @@ def ha1(algorithm: bytes, username: bytes, realm: bytes, password: bytes) -> byt
 
 
 def parse_credentials(header_value: bytes) -> Credentials | None:
-    """Read the value of an Authorization header; None when it is not Digest or not well-formed (RFC 7616 §3.4)."""
+    """Read the value of an Authorization header; None when it is not Digest or not well-formed (RFC 7616 §3.4).
+
+    A phone writes the same fields in the same order every time, so that what stands between the quoted values says
+    which of them is what: that reading is kept as a template.
+    """
+    pieces = header_value.split(b'"')
+    between = tuple(pieces[::2])
+    template = _templates.get(between)
+    if template is None:
+        if len(header_value) <= _TEMPLATE_LONGEST and b"\\" not in header_value:
+            _keep_template(between, len(pieces))
+        return _parse_credentials(header_value)
+    username, realm, nonce, uri, response = [pieces[i] for i in template.quoted]
+    if not username or not nonce or not uri or not response or b"\\" in header_value:
+        return _parse_credentials(header_value)
+    cnonce = pieces[template.cnonce] if template.cnonce else b""
+    return Credentials(username, realm, nonce, uri, response, template.algorithm, template.qop, template.nc, cnonce)
+
+
+class _Template(NamedTuple):
+    """Where the quoted values of one manner of writing stand, and the fields that are not quoted."""
+
+    quoted: tuple[int, ...]  # username, realm, nonce, uri, response
+    cnonce: int  # 0: absent
+    algorithm: bytes
+    qop: bytes
+    nc: bytes
+
+
+_templates: dict[tuple[bytes, ...], _Template] = {}
+_TEMPLATES_KEPT = 1024
+_TEMPLATE_LONGEST = 1024
+
+
+def _keep_template(between: tuple[bytes, ...], pieces: int) -> None:
+    """Read a header with marks in the place of its quoted values, to learn which is which."""
+    if not pieces & 1:
+        return
+    marks = {b"\x00%d" % i: i for i in range(1, pieces, 2)}
+    probe = between[0] + b"".join(b'"%b"%b' % pair for pair in zip(marks, between[1:], strict=True))
+    read = _parse_credentials(probe)
+    if read is None:
+        return
+    quoted = tuple(marks.get(value, 0) for value in read[:5])
+    cnonce = marks.get(read.cnonce, 0)
+    plain = (read.algorithm, read.qop, read.nc)
+    if not all(quoted) or any(value in marks for value in plain) or (read.cnonce and not cnonce):
+        return
+    if len(_templates) >= _TEMPLATES_KEPT:
+        _templates.clear()
+    _templates[between] = _Template(quoted, cnonce, *plain)
+
+
+def _parse_credentials(header_value: bytes) -> Credentials | None:
     if header_value[:7].lower() != b"digest ":
         return None
     if b"\\" in header_value:

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 MAGIC: Final = b"z9hG4bK"  # RFC 3261 §8.1.1.7
 MAX_CSEQ: Final = 2**31 - 1
+_TAG_CHARS: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+`'~"
 # What an ordinary single Via holds besides one blank: no comma, quote, bracket or escape.
 _PLAIN_VIA: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~+*!:;=/"
 
@@ -206,9 +207,17 @@ def _unescape(text: bytes) -> bytes:
     return b"\\".join(part.replace(b"\\", b"") for part in parts)
 
 
-@lru_cache(maxsize=16384)
 def party_of(value: bytes) -> tuple[bytes, bytes]:
-    """URI and tag of a From or To value. Raises FieldFault. Cached: a call's messages repeat them."""
+    """URI and tag of a From or To value. Raises FieldFault."""
+    rest = value
+    if rest[:1] == b'"' and b"\\" not in rest:
+        rest = rest[1:].partition(b'"')[2].lstrip()
+    if rest[:1] == b"<":
+        uri, closed, tail = rest[1:].partition(b">")
+        if closed and not tail:
+            return uri, b""
+        if tail[:5] == b";tag=" and not tail[5:].translate(None, _TAG_CHARS):
+            return uri, tail[5:]
     return address_uri(value), tag_of(value)
 
 
