@@ -8,8 +8,10 @@ from denwa.voip.calls.journal import UnbindingEntry
 from denwa.voip.context import Context
 from denwa.voip.registrar.authentication import authenticate
 from denwa.voip.registrar.bindings import (
+    STAR,
     Binding,
     BindingPolicy,
+    Outcome,
     Rejection,
     apply_register,
     contact_line,
@@ -18,7 +20,7 @@ from denwa.voip.registrar.bindings import (
 )
 from denwa.voip.sip.fields import FieldFault, address_uri
 from denwa.voip.sip.message import CONTACT, EXPIRES, PATH, TO, USER_AGENT, Message
-from denwa.voip.sip.peer import Peer, flow_text, peer_of_text
+from denwa.voip.sip.peer import CONNECT, Peer, flow_text, peer_of_text
 from denwa.voip.sip.response import reason_header
 from denwa.voip.sip.transactions import ServerTransaction
 from denwa.voip.sip.uri import SipUri, UriFault, parse_uri
@@ -78,7 +80,7 @@ class Registrar:
             request.cseq,
             self._policy,
             ctx.now_ms,
-            flow_text(peer),
+            flow_text(_reach(contacts[0].uri, peer) if contacts else peer),
             request.value(USER_AGENT) or b"",
             aor=account.decode(),
             path=tuple(request.values(PATH)) if PATH in request.at else (),
@@ -87,6 +89,8 @@ class Registrar:
             reason = outcome.reason.decode()
             ctx.respond(transaction, outcome.status, now, [reason_header(outcome.status, reason), *outcome.headers])
             return
+        if len(contacts) > 1:
+            outcome = _each_where_it_is(outcome, peer)
         self._keep(account, outcome.bindings, outcome.changed, outcome.removed, peer)
         lines = [contact_line(binding, ctx.now_ms) for binding in outcome.bindings]
         ctx.counters["registrations", "ok"] += 1
@@ -141,3 +145,23 @@ class Registrar:
         held = self._bindings.get(account)
         if held:
             self._keep(account, [], [], list(held), ("", 0))
+
+
+def _reach(contact: bytes, peer: Peer) -> Peer:
+    """Where a device that registers is called (R4): a stream on its connection; over UDP at its Contact if that is
+    the host the REGISTER came from, else (a NAT stands between) where the REGISTER came from."""
+    if len(peer) == 3 or contact == STAR:
+        return peer
+    uri = parse_uri(contact)
+    if not isinstance(uri, SipUri) or uri.host.decode("ascii", "replace").strip("[]") != peer[0]:
+        return peer
+    if uri.transport in (b"tcp", b"tls"):
+        return (peer[0], uri.port or 5060, CONNECT)
+    return (peer[0], uri.port or 5060)
+
+
+def _each_where_it_is(outcome: Outcome, peer: Peer) -> Outcome:
+    """Several contacts in one REGISTER are reached each at its own place."""
+    moved = {b.contact: b._replace(flow=flow_text(_reach(b.contact.encode(), peer))) for b in outcome.changed}
+    bindings = [moved.get(binding.contact, binding) for binding in outcome.bindings]
+    return Outcome(bindings, list(moved.values()), outcome.removed)

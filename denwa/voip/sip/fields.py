@@ -135,8 +135,8 @@ def _careful_tag(value: bytes) -> bytes:
     return b""
 
 
-def _end_of_address(value: bytes) -> int:
-    """Where the header parameters begin: behind '>' (outside quotes), or at the first ';' of a bare URI."""
+def _angle(value: bytes) -> int:
+    """Where the first '<' outside a quoted string stands; -1: there is none."""
     i, quoted = 0, False
     while i < len(value):
         c = value[i : i + 1]
@@ -148,11 +148,16 @@ def _end_of_address(value: bytes) -> int:
         elif c == b'"':
             quoted = True
         elif c == b"<":
-            end = value.find(b">", i)
-            return len(value) if end < 0 else end + 1
+            return i
         i += 1
-    semi = value.find(b";")
-    return len(value) if semi < 0 else semi
+    return -1
+
+
+def _end_of_address(value: bytes) -> int:
+    """Where the header parameters begin: behind '>' (outside quotes), or at the first ';' of a bare URI."""
+    angle = _angle(value)
+    end = value.find(b">", angle) if angle >= 0 else value.find(b";")
+    return len(value) if end < 0 else end + (angle >= 0)
 
 
 def address_uri(value: bytes) -> bytes:
@@ -164,28 +169,12 @@ def address_uri(value: bytes) -> bytes:
         return value[1:end]
     end = _end_of_address(value)
     head = value[:end]
-    if head.endswith(b">"):
-        return head[_angle(head) + 1 : -1]
+    angle = _angle(head)
+    if angle >= 0 and head.endswith(b">"):
+        return head[angle + 1 : -1]
     if b'"' in head or b"<" in head:
         raise FieldFault("address without '<…>'")
     return head.strip()
-
-
-def _angle(head: bytes) -> int:
-    i, quoted = 0, False
-    while i < len(head):
-        c = head[i : i + 1]
-        if quoted:
-            if c == b"\\":
-                i += 1
-            elif c == b'"':
-                quoted = False
-        elif c == b'"':
-            quoted = True
-        elif c == b"<":
-            return i
-        i += 1
-    raise FieldFault("address without '<'")
 
 
 def display_name(value: bytes) -> bytes:

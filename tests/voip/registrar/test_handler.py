@@ -325,6 +325,24 @@ def test_a_phone_on_a_stream_is_reached_on_its_connection():  # R4
     assert len(wire.engine.registrar.ringing(b"50010001")[1]) == 2  # type: ignore[index]
 
 
+@pytest.mark.parametrize(
+    ("contact", "reached"),
+    [
+        ("sip:50010001@192.0.2.1:5070;transport=udp", ("192.0.2.1", 5070)),  # the host it came from: no NAT
+        ("sip:50010001@192.0.2.1", ("192.0.2.1", 5060)),
+        ("sip:50010001@192.0.2.1:5071;transport=tcp", ("192.0.2.1", 5071)),
+        ("sip:50010001@10.0.0.7:5070", ("192.0.2.1", 5061)),  # an address behind a NAT
+        ("sip:50010001@phone.invalid", ("192.0.2.1", 5061)),
+    ],
+)
+def test_a_phone_over_udp_is_called_at_its_contact_unless_a_nat_stands_between(contact, reached):  # R4
+    wire = Wire()
+    phone = Phone(wire, 1)
+    phone.contact = contact
+    assert phone.register().status == 200
+    assert ringing(wire) == reached
+
+
 def test_the_answer_goes_back_where_the_request_came_from_and_says_so():  # RFC 3581
     wire = Wire()
     phone = Phone(wire, 1)
