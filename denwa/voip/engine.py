@@ -44,6 +44,7 @@ from denwa.voip.sip.response import make_response, reason_header
 from denwa.voip.sip.transactions import ClientTransaction, ServerTransaction, Transaction, TransactionLayer
 from denwa.voip.subscribers import Directory
 
+_COUNTED = (b"INVITE", b"BYE", b"CANCEL", b"OPTIONS", b"UPDATE")
 _SWEEP_EVERY = 30.0  # seconds between looks for expired bindings
 _CALLS_EVERY = 0.5  # seconds between looks at the calls' long timers
 
@@ -259,7 +260,9 @@ class SipEngine:
     def on_timeout(self, transaction: Transaction, now: float) -> None:
         """A client heard nothing (TransactionUser); a failure never acknowledged (timer H) needs nothing."""
         if isinstance(transaction, ClientTransaction):
-            self.ctx.counters["timeouts", transaction.method.decode("ascii", "replace")] += 1
+            # A caller may send any method inside its call: only the usual ones are counted by name.
+            method = transaction.method.decode() if transaction.method in _COUNTED else "other"
+            self.ctx.counters["timeouts", method] += 1
             transaction.user.on_timeout(now)
 
     # -- the rest -------------------------------------------------------------------------------------------------
