@@ -115,11 +115,12 @@ class SipServer:
             self._settled.clear()
 
     def _receive(self, data: bytes, peer: Peer) -> None:
-        now_ms = self.now_ms()
+        now_ns = time.monotonic_ns()
+        now_ms = (now_ns + self._clock_offset) // 1_000_000
         if self.trace.enabled:
             self.trace.received(now_ms, self._local, peer, data)
         try:
-            self.engine.receive(data, peer, time.monotonic(), now_ms)
+            self.engine.receive(data, peer, now_ns * 1e-9, now_ms)
         except Exception:
             # One message must never end the service; the engine has no half-made state that another could meet.
             self.engine.ctx.counters["dropped", "internal error"] += 1

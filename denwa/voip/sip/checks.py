@@ -28,15 +28,13 @@ _SCHEMES: Final = (b"sip:", b"sips", b"tel:")
 _MAX_CALL_ID: Final = 512
 _PLAIN_URI: Final = bytes(_TOKEN) + b":@;=/&$,?[]()#"
 _METHODS: Final = frozenset((b"INVITE", b"ACK", b"BYE", b"CANCEL", b"REGISTER", b"OPTIONS"))
+_HOPS: Final = frozenset(b"%d" % hops for hops in range(256))
 Fault = tuple[int, str]
 
 
 def request_fault(request: Message) -> Fault | None:
     """The status and reason a request must be answered with, or None when it is sound (its tags, Call-ID and CSeq
     number are then filled in)."""
-    at = request.at
-    if not (VIA in at and FROM in at and TO in at and CALL_ID in at and CSEQ in at):
-        return 400, "missing " + ", ".join(name for kind, name in _NAMES.items() if kind not in at)
     if request.repeated:
         return 400, "a header stands twice that may stand once"
     if not request.lines[0].endswith(b" SIP/2.0"):
@@ -44,7 +42,14 @@ def request_fault(request: Message) -> Fault | None:
     method = request.method
     if method not in _METHODS and (not method or not _TOKEN.issuperset(method)):
         return 400, "method is no token"
-    return _uri_fault(request.uri) or _fields_fault(request)
+    return _missing(request) or _uri_fault(request.uri) or _fields_fault(request)
+
+
+def _missing(request: Message) -> Fault | None:
+    at = request.at
+    if VIA in at and FROM in at and TO in at and CALL_ID in at and CSEQ in at:
+        return None
+    return 400, "missing " + ", ".join(name for kind, name in _NAMES.items() if kind not in at)
 
 
 def _uri_fault(uri: bytes) -> Fault | None:
@@ -62,11 +67,11 @@ def _uri_fault(uri: bytes) -> Fault | None:
 
 
 def _fields_fault(request: Message) -> Fault | None:
-    value = request.value
+    at, lines = request.at, request.lines
     try:
-        number, method = cseq_of(value(CSEQ) or b"")
-        sender, request.from_tag = party_of(value(FROM) or b"")
-        receiver, request.to_tag = party_of(value(TO) or b"")
+        number, method = cseq_of(lines[at[CSEQ]].partition(b":")[2].strip())
+        sender, request.from_tag = party_of(lines[at[FROM]].partition(b":")[2].strip())
+        receiver, request.to_tag = party_of(lines[at[TO]].partition(b":")[2].strip())
     except FieldFault as fault:
         return 400, str(fault)
     if not sender:
@@ -80,17 +85,16 @@ def _fields_fault(request: Message) -> Fault | None:
     if not request.from_tag:
         return 400, "From without a tag"
     request.cseq = number
-    request.call_id = call_id = value(CALL_ID) or b""
+    request.call_id = call_id = lines[at[CALL_ID]].partition(b":")[2].strip()
     if not call_id or len(call_id) > _MAX_CALL_ID or b" " in call_id:
         return 400, "Call-ID"
-    at = request.at
     if MAX_FORWARDS in at:
-        hops = value(MAX_FORWARDS) or b""
-        if not hops.isdigit() or len(hops) > 3 or int(hops) > 255:
+        hops = request.value(MAX_FORWARDS) or b""
+        if hops not in _HOPS and (not hops.isdigit() or len(hops) > 3 or int(hops) > 255):
             return 400, "Max-Forwards"
     if request.body and CONTENT_TYPE not in at:
         return 400, "body without Content-Type"
-    if EXPIRES in at and request.method == b"REGISTER" and not (value(EXPIRES) or b"").isdigit():
+    if EXPIRES in at and request.method == b"REGISTER" and not (request.value(EXPIRES) or b"").isdigit():
         return 400, "Expires"
     if request.method == b"INVITE" and CONTACT not in at:
         return 400, "INVITE without Contact"

@@ -63,7 +63,9 @@ def make_response(request: Message, status: int, to_tag: bytes, extra: list[byte
     """A response without body. `extra`: whole header lines. `to_tag` is put on To unless it has one or is empty."""
     at, lines = request.at, request.lines
     to = lines[at[TO]]
-    if to_tag and not tag_of(to[to.find(b":") + 1 :].strip()):
+    # A request that did not pass the checks has its tags not read.
+    tagged = request.to_tag if request.from_tag else tag_of(to.partition(b":")[2].strip())
+    if to_tag and not tagged:
         to = to + b";tag=" + to_tag
     out = [b"SIP/2.0 %d %s" % (status, PHRASES.get(status, b"Failure")), *request.lines_of(VIA)]
     if 100 < status < 300:
