@@ -93,15 +93,16 @@ def make_engine(
     settings: Settings, plan: NumberingPlan, key: bytes, places: VoicemailPlacesOfService | None
 ) -> SipEngine:
     """`key`: the data folder's."""
+    engine = engine_settings(settings)
     # Nonces stay good across a restart, so that nobody is asked for a password because of one.
     digest = Digest(
         settings.realm.encode(),
         tuple(name.encode() for name in settings.sip.digest_algorithms),
         hmac.new(key, b"digest nonces", hashlib.sha256).digest(),
         settings.sip.nonce_lifetime,
-        own_hosts=engine_settings(settings).domains,
+        own_hosts=engine.domains,
     )
-    return SipEngine(engine_settings(settings), Directory(), plan, digest, _token_source(), places)
+    return SipEngine(engine, Directory(), plan, digest, _token_source(), places)
 
 
 def _token_source() -> Callable[[], bytes]:

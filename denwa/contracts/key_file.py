@@ -30,12 +30,6 @@ def read_key(data_dir: Path) -> bytes:
     return key
 
 
-def load_key(data_dir: Path, random_bytes: RandomBytes) -> bytes:
-    """The key, made first where there is none: for what needs a secret and seals nothing."""
-    make_key(data_dir, random_bytes)
-    return read_key(data_dir)
-
-
 def make_key(data_dir: Path, random_bytes: RandomBytes) -> None:
     """Make the key (mode 0600) where there is none. Two processes that do it at once end with one key."""
     path = data_dir / KEY_NAME

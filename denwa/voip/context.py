@@ -205,6 +205,3 @@ class Context:
 
 def printable(value: bytes) -> str:
     return value.decode("utf-8", "replace")
-
-
-__all__ = ["ALLOW", "Context", "EngineSettings", "HeldGroup", "Message", "Trunk", "printable"]

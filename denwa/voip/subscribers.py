@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
 
 @dataclass(slots=True, frozen=True)
@@ -21,16 +19,6 @@ class Subscriber:
     international: bool  # switched on by the subscriber (N6)
     reject_anonymous: bool  # B2
     blocked: frozenset[str] = frozenset()  # E.164 (B1)
-
-
-class SubscriberSource(Protocol):
-    """Where the directory is filled from; called in a thread, not in the loop."""
-
-    def load(self) -> Iterable[Subscriber]: ...
-
-    def changed(self) -> Iterable[tuple[str, Subscriber | None]]:
-        """(number, its new state or None when it is gone) for all that changed since the last call."""
-        ...
 
 
 class Directory:

@@ -74,7 +74,7 @@ def read_contacts(values: Iterable[bytes], expires: bytes | None) -> list[Contac
     general = None if expires is None else _seconds(expires.strip())
     contacts: list[ContactRequest] = []
     for value in values:
-        for part in (value,) if b"," not in value else split_addresses(value):
+        for part in split_addresses(value):
             read = _read_cached(part) if len(part) <= _CACHED_CONTACT else _read_contact(part)
             contacts.append(read if read.expires is not None or general is None else read._replace(expires=general))
     return contacts

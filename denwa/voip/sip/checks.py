@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from denwa.voip.sip.fields import MAX_CSEQ, FieldFault, cseq_of, has_option, party_of, split_list
+from denwa.voip.sip.fields import MAX_CSEQ, TOKEN, FieldFault, cseq_of, has_option, party_of, split_list
 from denwa.voip.sip.message import (
     CALL_ID,
     CONTACT,
@@ -23,10 +23,10 @@ from denwa.voip.sip.message import (
 )
 
 _NAMES: Final = {CALL_ID: "Call-ID", FROM: "From", TO: "To", CSEQ: "CSeq", VIA: "Via"}
-_TOKEN: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+`'~")
+_TOKEN: Final = frozenset(TOKEN)
 _SCHEMES: Final = (b"sip:", b"sips", b"tel:")
 _MAX_CALL_ID: Final = 512
-_PLAIN_URI: Final = bytes(_TOKEN) + b":@;=/&$,?[]()#"
+_PLAIN_URI: Final = TOKEN + b":@;=/&$,?[]()#"
 _METHODS: Final = frozenset((b"INVITE", b"ACK", b"BYE", b"CANCEL", b"REGISTER", b"OPTIONS"))
 _HOPS: Final = frozenset(b"%d" % hops for hops in range(256))
 Fault = tuple[int, str]

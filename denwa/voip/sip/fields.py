@@ -5,12 +5,16 @@ Each has a fast path for the ordinary spelling and a careful one (quoted strings
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from denwa.voip.sip.uri import unquote
+
 MAGIC: Final = b"z9hG4bK"  # RFC 3261 §8.1.1.7
 MAX_CSEQ: Final = 2**31 - 1
-_TAG_CHARS: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+`'~"
+# The characters of a token, of which tags, methods and header names are made (RFC 3261 §25.1).
+TOKEN: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+`'~"
 # What an ordinary single Via holds besides one blank: no comma, quote, bracket or escape.
 _PLAIN_VIA: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~+*!:;=/"
 
@@ -35,11 +39,12 @@ def split_list(value: bytes) -> list[bytes]:
         return [value] if value else []
     if b'"' not in value and b"<" not in value:
         return [part for part in (p.strip() for p in value.split(b",")) if part]
-    return [part for part in (p.strip() for p in _split_outside(value, b",")) if part]
+    return [part for part in (p.strip() for p in _split_commas(value)) if part]
 
 
-def _split_outside(value: bytes, mark: bytes) -> list[bytes]:
-    out, start, quoted, angle, i = [], 0, False, False, 0
+def _outside_quotes(value: bytes) -> Iterator[tuple[int, bytes]]:
+    """The characters that stand in no quoted string, with their places; the quotes themselves are left out."""
+    i, quoted = 0, False
     while i < len(value):
         c = value[i : i + 1]
         if quoted:
@@ -49,14 +54,21 @@ def _split_outside(value: bytes, mark: bytes) -> list[bytes]:
                 quoted = False
         elif c == b'"':
             quoted = True
-        elif c == b"<":
+        else:
+            yield i, c
+        i += 1
+
+
+def _split_commas(value: bytes) -> list[bytes]:
+    out, start, angle = [], 0, False
+    for i, c in _outside_quotes(value):
+        if c == b"<":
             angle = True
         elif c == b">":
             angle = False
-        elif c == mark and not angle:
+        elif c == b"," and not angle:
             out.append(value[start:i])
             start = i + 1
-        i += 1
     out.append(value[start:])
     return out
 
@@ -64,8 +76,8 @@ def _split_outside(value: bytes, mark: bytes) -> list[bytes]:
 def top_via(value: bytes) -> Via:
     """Read the first element of a Via value. Raises FieldFault."""
     comma = value.find(b",")
-    if comma > 0 and b'"' not in value:
-        value = value[:comma]
+    if comma >= 0:
+        value = split_list(value)[0] if b'"' in value else value[:comma]
     at = value.find(b";branch=")
     if at > 0 and value[:8] == b"SIP/2.0/" and not value.translate(None, _PLAIN_VIA).replace(b" ", b"", 1):
         head, _, params = value.partition(b";")
@@ -82,15 +94,7 @@ def top_via(value: bytes) -> Via:
 
 
 def _any_via(value: bytes) -> Via:
-    comma = value.find(b",")
-    if comma >= 0:
-        value = split_list(value)[0] if b'"' in value else value[:comma]
-    if value[:8] == b"SIP/2.0/" and b" ;" not in value and b"; " not in value:
-        head, _, params = value.partition(b";")
-        transport, _, sent_by = head[8:].partition(b" ")
-        sent_by = sent_by.strip()
-    else:
-        transport, sent_by, params = _careful_via(value)
+    transport, sent_by, params = _careful_via(value)
     if not transport or not sent_by:
         raise FieldFault("Via without transport or sent-by")
     branch = b""
@@ -137,20 +141,7 @@ def _careful_tag(value: bytes) -> bytes:
 
 def _angle(value: bytes) -> int:
     """Where the first '<' outside a quoted string stands; -1: there is none."""
-    i, quoted = 0, False
-    while i < len(value):
-        c = value[i : i + 1]
-        if quoted:
-            if c == b"\\":
-                i += 1
-            elif c == b'"':
-                quoted = False
-        elif c == b'"':
-            quoted = True
-        elif c == b"<":
-            return i
-        i += 1
-    return -1
+    return next((i for i, c in _outside_quotes(value) if c == b"<"), -1)
 
 
 def _end_of_address(value: bytes) -> int:
@@ -183,17 +174,9 @@ def display_name(value: bytes) -> bytes:
         end = 1
         while end < len(value) and value[end : end + 1] != b'"':
             end += 2 if value[end : end + 1] == b"\\" else 1
-        return _unescape(value[1:end])
+        return unquote(value[1:end])
     angle = value.find(b"<")
     return value[:angle].strip() if angle > 0 else b""
-
-
-def _unescape(text: bytes) -> bytes:
-    """The text of a quoted string: a backslash stands for what follows it (RFC 3261 §25.1)."""
-    if b"\\" not in text:
-        return text
-    parts = text.split(b"\\\\")
-    return b"\\".join(part.replace(b"\\", b"") for part in parts)
 
 
 def party_of(value: bytes) -> tuple[bytes, bytes]:
@@ -205,7 +188,7 @@ def party_of(value: bytes) -> tuple[bytes, bytes]:
         uri, closed, tail = rest[1:].partition(b">")
         if closed and not tail:
             return uri, b""
-        if tail[:5] == b";tag=" and not tail[5:].translate(None, _TAG_CHARS):
+        if tail[:5] == b";tag=" and not tail[5:].translate(None, TOKEN):
             return uri, tail[5:]
     return address_uri(value), tag_of(value)
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from denwa.voip.sip.fields import TOKEN
+
 MAX_HEAD: Final = 65_535
 MAX_LINES: Final = 500
 
@@ -87,7 +89,7 @@ _KNOWN: Final[dict[bytes, int]] = {
 # Spellings met on the wire; bounded, so that a stranger cannot make it grow.
 _SPELLINGS: dict[bytes, int] = dict(_KNOWN)
 _MAX_SPELLINGS: Final = 4096
-_TOKEN: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+`'~")
+_TOKEN: Final = frozenset(TOKEN)
 
 
 class MessageFault(Exception):

@@ -287,8 +287,8 @@ def _end_of_quotes(value: bytes, start: int) -> int:
         position = backslash + 2
 
 
-def _unquote(text: bytes) -> bytes:
-    """Content of a quoted-string given without its quotes."""
+def unquote(text: bytes) -> bytes:
+    """Content of a quoted-string given without its quotes: a backslash stands for what follows it (RFC 3261 §25.1)."""
     if b"\\" not in text:
         return text
     out = bytearray()
@@ -309,7 +309,7 @@ def parse_address(value: bytes) -> Address:
     position = 0
     if value[:1] == b'"':
         end = _end_of_quotes(value, 0)
-        display = _unquote(value[1:end])
+        display = unquote(value[1:end])
         position = end + 1
         if value[position:].lstrip(_BLANK)[:1] != b"<":
             raise UriFault("no <URI> after the quoted name")
@@ -349,7 +349,7 @@ def parse_params(tail: bytes) -> dict[bytes, bytes]:
         if value[:1] == b'"':
             if len(value) < 2 or _end_of_quotes(value, 0) != len(value) - 1:
                 raise UriFault("parameter value")
-            value = _unquote(value[1:-1])
+            value = unquote(value[1:-1])
         elif b'"' in value or b" " in value or b"\t" in value or (equals and not value):
             raise UriFault("parameter value")
         if not name or name in params or b" " in name or b'"' in name:
