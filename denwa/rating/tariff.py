@@ -19,6 +19,7 @@ INTERNATIONAL = "international"
 class TaxClass(StrEnum):
     TAXED = "taxed"
     EXEMPT = "exempt"  # a call abroad: 料金表 通則 7 ただし書
+    OUT_OF_SCOPE = "out-of-scope"  # 不課税: no price for a service, such as late interest; never the price of a call
 
 
 class Price(NamedTuple):
