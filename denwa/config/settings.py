@@ -121,11 +121,22 @@ class Numbering(Section):
 
     directory: Path = DATA / "numbering"
     operator_file: Path = DATA / "numbering" / "operator-demo.toml"
+    quarantine_days: int = Field(0, ge=0)  # an ended contract's number rests as long (N1); 0: for ever
 
 
 class Rating(Section):
     tariff: str = "default"
     tariff_directory: Path = DATA / "tariffs"
+
+
+class Billing(Section):
+    """Billing life of a contract (L2): days are calendar days in Asia/Tokyo."""
+
+    due_months: int = Field(1, ge=0, le=12)  # due on the last day of this many calendar months after the billing month
+    unconfirmed_days: int = Field(0, ge=0)  # after the due day without a result a bill counts as unpaid; 0: never
+    notice_days: int = Field(20, ge=1)  # from the notice to the suspension (約款 第17条 2)
+    dormant_notice_days: list[int] = [90, 30, 10]  # notices before 12 months without a bill are complete
+    run_hour: int = Field(9, ge=0, le=23)  # the service takes the day's step at this hour in Asia/Tokyo
 
 
 class Settings(BaseSettings):
@@ -144,6 +155,7 @@ class Settings(BaseSettings):
     http: Http = Http()
     numbering: Numbering = Numbering()
     rating: Rating = Rating()
+    billing: Billing = Billing()
 
     @classmethod
     def settings_customise_sources(
