@@ -48,7 +48,7 @@ class Schema:
         return config
 
 
-MAIN = Schema("main", "0001")
+MAIN = Schema("main", "0002")
 JOURNAL = Schema("journal", "0001")
 
 

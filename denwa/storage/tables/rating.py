@@ -6,6 +6,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Date,
+    ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
@@ -62,6 +63,48 @@ entries = Table(
     ForeignKeyConstraint(["record_id", "revision"], ["postings.record_id", "postings.revision"]),
 )
 
+# Why an operator corrected a call, and who did (T13); beside reversals, and calls from revision 1 on.
+corrections = Table(
+    "corrections",
+    metadata,
+    Column("record_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("who", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    ForeignKeyConstraint(["record_id", "revision"], ["postings.record_id", "postings.revision"]),
+)
+
+# What is owed or given without a call. Append only.
+adjustments = Table(
+    "adjustments",
+    metadata,
+    Column("reference", Text, primary_key=True),  # what is posted twice under one reference is posted once
+    Column("kind", String(20), nullable=False),
+    Column("subscriber", String(20), nullable=False),  # E.164
+    Column("asked_month_start", Date, nullable=False),  # of the month it was meant for
+    Column("month_start", Date, nullable=False),  # first and last day of the billing month it is billed in
+    Column("month_end", Date, nullable=False),
+    Column("yen", Yen, nullable=False),  # tax excluded; positive: the subscriber owes it
+    Column("tax", String(12), nullable=False),  # taxed | exempt | out-of-scope
+    Column("working", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("corrects", Text, ForeignKey("adjustments.reference"), unique=True),  # taken back at most once
+    Column("posted_at", UtcMillis, nullable=False),
+    CheckConstraint("yen <> 0", name="yen"),
+    Index(None, "month_start", "subscriber"),
+    Index(None, "subscriber"),
+)
+
+# The entries of one adjustment sum to zero.
+adjustment_entries = Table(
+    "adjustment_entries",
+    metadata,
+    Column("reference", Text, ForeignKey("adjustments.reference"), primary_key=True),
+    Column("account", Text, primary_key=True),  # receivable:<number>, and the account of the kind
+    Column("yen", Yen, nullable=False),  # debit positive
+)
+
 credit_accounts = Table(
     "credit_accounts",
     metadata,
@@ -103,4 +146,24 @@ closed_months = Table(
     Column("name", String(7), primary_key=True),  # YYYY-MM
     Column("closed_at", UtcMillis, nullable=False),
     Column("sha256", String(64), nullable=False),  # of the export: it must come out the same for ever
+    Column("layout", Integer, nullable=False, server_default="1"),  # columns of the export; see rating/month_export.py
+    Column("lines_sha256", String(64), nullable=False, server_default=""),  # of the lines beside it, "" in layout 1
+)
+
+# What each contract was billed when the month was closed. It books the tax: receivable against consumption-tax.
+bills = Table(
+    "bills",
+    metadata,
+    Column("month", String(7), ForeignKey(closed_months.c.name), primary_key=True),  # YYYY-MM
+    Column("subscriber", String(20), primary_key=True),  # E.164
+    Column("month_start", Date, nullable=False),
+    Column("month_end", Date, nullable=False),
+    Column("taxed_yen", Yen, nullable=False),  # after credit, with adjustments; so the next two
+    Column("exempt_yen", Yen, nullable=False),
+    Column("out_of_scope_yen", Yen, nullable=False),
+    Column("tax_percent", Integer, nullable=False),
+    Column("tax_yen", Yen, nullable=False),
+    Column("total_yen", Yen, nullable=False),
+    CheckConstraint("total_yen = taxed_yen + exempt_yen + out_of_scope_yen + tax_yen", name="total"),
+    Index(None, "subscriber"),
 )
