@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, StringConstraints, model_validator
 
-HomePrefix = Annotated[str, StringConstraints(pattern=r"^[0-9*#][0-9]{0,10}$")]
-AreaCode = Annotated[str, StringConstraints(pattern=r"^0[1-9][0-9]{0,4}$")]
-ForeignPrefix = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,11}$")]
-Prefix050 = Annotated[str, StringConstraints(pattern=r"^050[0-9]{0,8}$")]
-OwnPrefix = Annotated[str, StringConstraints(pattern=r"^050[0-9]{1,7}$")]
-BarredPrefix = Annotated[str, StringConstraints(pattern=r"^(\+[1-9]|0)[0-9]{0,11}$")]
-Digits = Annotated[tuple[int, int], Field(description="least and most digits")]
+
+def _spelled(pattern: str, meaning: str) -> AfterValidator:
+    """Text of a form, with a fault that says in words what it should be."""
+    form = re.compile(pattern, re.ASCII)
+
+    def check(text: str) -> str:
+        if not form.fullmatch(text):
+            raise ValueError(f"{text!r} is not {meaning}")
+        return text
+
+    return AfterValidator(check)
+
+
+HomePrefix = Annotated[str, _spelled("[0-9*#][0-9]{0,10}", "the beginning of a number dialled in Japan")]
+AreaCode = Annotated[str, _spelled("0[1-9][0-9]{0,4}", "an area code or the beginning of one: 0 and 1 to 5 digits")]
+ForeignPrefix = Annotated[
+    str, _spelled("[1-9][0-9]{0,11}", "a range abroad: the country code and more digits, without +")
+]
+Prefix050 = Annotated[str, _spelled("050[0-9]{0,8}", "a range of 050 numbers: 050 and at most 8 digits")]
+OwnPrefix = Annotated[str, _spelled("050[0-9]{1,7}", "an own range of 050 numbers: 050 and 1 to 7 digits")]
+BarredPrefix = Annotated[
+    str, _spelled(r"(\+[1-9]|0)[0-9]{0,11}", "a range to bar: + and the country code, or 0 and what follows")
+]
+CountryId = Annotated[str, _spelled("[A-Z]{2}(-[A-Z]{2})?", "the code of a country (FR) or of a part of one (US-HI)")]
+ShortNumber = Annotated[str, _spelled("1[0-9]{2}", "a 3-digit service (1XY)")]
+Digits = Annotated[tuple[int, int], Strict(False), Field(description="least and most digits")]
 Name = Annotated[str, StringConstraints(min_length=1)]
 
 
 class _Entry(BaseModel):
     """``valid_from`` to ``valid_to``, both days included; absent: as the file says."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, str_strip_whitespace=True)
 
     valid_from: date | None = None
     valid_to: date | None = None
@@ -71,7 +91,7 @@ class JapanFile(_Entry):
 
     kind: Literal["japan"]
     valid_from: date
-    after_area: list[Annotated[str, StringConstraints(pattern=r"^1[0-9]{2}$")]] = []
+    after_area: list[ShortNumber] = []
     block: list[BlockEntry] = []
     bar: list[BarEntry] = []
     area: list[AreaEntry] = []
@@ -80,7 +100,7 @@ class JapanFile(_Entry):
 class CountryEntry(_Entry):
     """A country or region of the tariff as number ranges; ``digits`` counts the country code (N6)."""
 
-    code: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z]{2})?$")]
+    code: CountryId
     name: Name
     name_en: Name
     prefixes: list[ForeignPrefix] = Field(min_length=1)

@@ -1,21 +1,24 @@
-"""A TOML file that remembers its lines, so that a fault in a data file can be shown where it is (T8)."""
+"""Data files in TOML, checked against a schema, every fault told with file, line and path in the file (T8)."""
 
 from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-_TABLE = re.compile(r"\s*(\[{1,2})\s*([A-Za-z0-9_.\-]+)\s*\]{1,2}")
-_KEY = re.compile(r"\s*\"?([A-Za-z0-9_\-]+)\"?\s*=")
-_SYNTAX = re.compile(r"(.*) \(at line (\d+), column \d+\)$", re.DOTALL)
+from pydantic import BaseModel, ValidationError
 
-Location = tuple[str | int, ...]
+from denwa.numbering.toml_lines import Location, line_numbers
+
+_SYNTAX = re.compile(r"(?P<reason>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)", re.DOTALL)
+_Schema = TypeVar("_Schema", bound=BaseModel)
 
 
 class Fault(NamedTuple):
-    """One fault in a data file; ``line`` counts from 1."""
+    """One fault in a data file; ``line`` counts from 1, and is 1 when the fault is of the file as a whole."""
 
     file: Path
     line: int
@@ -23,6 +26,19 @@ class Fault(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.reason}"
+
+
+def in_order(faults: Iterable[Fault]) -> list[Fault]:
+    """By file and line, as a person goes through them; each once."""
+    return sorted(dict.fromkeys(faults), key=lambda fault: (str(fault.file), fault.line))
+
+
+class DataFault(Exception):
+    """Data files cannot be used. ``faults`` has all that is wrong, by file and line; ``str()`` is one line for each."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(in_order(faults))
+        super().__init__("\n".join(map(str, self.faults)))
 
 
 class SourceFault(Exception):
@@ -37,25 +53,24 @@ class TomlSource:
     """The values of a file (``data``) and the line of each (``line_of``)."""
 
     def __init__(self, path: Path, text: str) -> None:
+        """Raises SourceFault for what is not TOML."""
         self.path = path
+        self._text = text
         try:
             self.data: dict[str, Any] = tomllib.loads(text)
         except tomllib.TOMLDecodeError as fault:
-            found = _SYNTAX.match(str(fault))
-            reason, line = (found[1], int(found[2])) if found else (str(fault), text.count("\n") + 1)
-            raise SourceFault(Fault(path, line, reason)) from None
-        self._lines = text.splitlines()
-        self._places = _places(self._lines)
+            raise SourceFault(_syntax_fault(path, text, str(fault))) from None
 
     @classmethod
     def read(cls, path: Path) -> TomlSource:
         """Raises SourceFault for a file that is missing, not UTF-8 or not TOML."""
         try:
-            return cls(path, path.read_text(encoding="utf-8"))
+            return cls(path, path.read_bytes().decode())
         except OSError as fault:
             raise SourceFault(Fault(path, 1, fault.strerror or "cannot be read")) from None
-        except UnicodeDecodeError:
-            raise SourceFault(Fault(path, 1, "the file is not UTF-8")) from None
+        except UnicodeDecodeError as fault:
+            line = fault.object[: fault.start].count(b"\n") + 1
+            raise SourceFault(Fault(path, line, "the file is not UTF-8")) from None
 
     def fault(self, location: Location, reason: str) -> Fault:
         """A fault at the value that ``location`` (keys and indexes from the top) leads to."""
@@ -66,42 +81,32 @@ class TomlSource:
         for end in range(len(location), 0, -1):
             line = self._places.get(location[:end])
             if line is not None:
-                return self._line_of_element(line, location, end)
+                return line
         return 1
 
-    def _line_of_element(self, line: int, location: Location, end: int) -> int:
-        """Where an element of a long array stands, below the line of its key."""
-        if end == len(location) or not isinstance(location[end], int):
-            return line
-        value: Any = self.data
+    def validated(self, schema: type[_Schema], faults: list[Fault]) -> _Schema | None:
+        """The values as ``schema`` has them, or None with every fault added to ``faults``."""
         try:
-            for step in location[: end + 1]:
-                value = value[step]
-        except (KeyError, IndexError, TypeError):
-            return line
-        written = f'"{value}"' if isinstance(value, str) else str(value)
-        for number in range(line, len(self._lines) + 1):
-            text = self._lines[number - 1]
-            if number > line and (_TABLE.match(text) or _KEY.match(text)):
-                break
-            if written in text:
-                return number
-        return line
+            return schema.model_validate(self.data)
+        except ValidationError as invalid:
+            faults += self.explained(invalid)
+            return None
+
+    def explained(self, invalid: ValidationError) -> Iterable[Fault]:
+        """The faults that a schema found, each at its line, behind the path that leads to it: ``price.2.unit_ms``."""
+        for error in invalid.errors():
+            location = tuple(step for step in error["loc"] if step != "[key]")
+            where = ".".join(map(str, location))
+            reason = error["msg"].removeprefix("Value error, ")
+            yield self.fault(location, f"{where}: {reason}" if where else reason)
+
+    @cached_property
+    def _places(self) -> dict[Location, int]:
+        return line_numbers(self._text)
 
 
-def _places(lines: list[str]) -> dict[Location, int]:
-    places: dict[Location, int] = {}
-    counts: dict[str, int] = {}
-    table: Location = ()
-    for number, text in enumerate(lines, start=1):
-        header = _TABLE.fullmatch(text.split("#", 1)[0].rstrip())
-        if header:
-            name = header[2]
-            table = tuple(name.split("."))
-            if header[1] == "[[":
-                table += (counts.get(name, 0),)
-                counts[name] = counts.get(name, 0) + 1
-            places.setdefault(table, number)
-        elif key := _KEY.match(text):
-            places.setdefault((*table, key[1]), number)
-    return places
+def _syntax_fault(path: Path, text: str, said: str) -> Fault:
+    found = _SYNTAX.fullmatch(said)
+    if found is None or found["line"] is None:
+        return Fault(path, text.count("\n") + 1, found["reason"] if found else said)
+    return Fault(path, int(found["line"]), f"{found['reason']} (column {found['column']})")

@@ -37,12 +37,13 @@ class NoPriceError(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Tariff:
-    """The prices in force from `valid_from` until the next tariff of the same name."""
+    """The prices in force from `valid_from` until `valid_to` or the next tariff of the same name."""
 
     name: str
     valid_from: date
     credit_yen: Yen  # T4: a new contract's first charges that are not billed
     prices: Mapping[str, Price]
+    valid_to: date | None = None  # the last day; None: until the next tariff
 
     def price(self, number_class: str) -> Price:
         """The price row of a class; NoPriceError when the tariff has none (never a free call by omission)."""
@@ -67,11 +68,14 @@ class TariffBook:
             raise ValueError(f"tariff {name!r} has two tables for one day")
 
     def on(self, day: date) -> Tariff:
-        """The tariff in force on `day` (Asia/Tokyo); NoPriceError before the first."""
+        """The tariff in force on `day` (Asia/Tokyo); NoPriceError before the first and after the end of the last."""
         index = bisect_right(self._starts, day) - 1
         if index < 0:
             raise NoPriceError(f"no tariff {self.name!r} in force on {day} (the first is of {self._starts[0]})")
-        return self.tariffs[index]
+        found = self.tariffs[index]
+        if found.valid_to is not None and day > found.valid_to:
+            raise NoPriceError(f"no tariff {self.name!r} in force on {day} (the last one ended on {found.valid_to})")
+        return found
 
     def credit_at_start(self, service_start: date) -> Yen:
         """T4: the credit of a contract that starts on `service_start`; the first tariff's before all tariffs."""

@@ -5,41 +5,24 @@ Every file is checked against a schema when it is loaded; a fault names file and
 
 from __future__ import annotations
 
-import re
-import tomllib
-from collections.abc import Callable
-from datetime import date
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
+from denwa.numbering.toml_source import DataFault, Fault, SourceFault, TomlSource
 from denwa.rating.tariff import PRICED_CLASSES, Price, Tariff, TariffBook, TaxClass
 from denwa.rating.tax import TaxRate, TaxRates
 
 TAX_FILE = "consumption-tax.toml"
-_LINE = re.compile(r"\(at line (\d+)")
-_HEADER = re.compile(r"\s*\[(\[?)\s*([A-Za-z0-9_.-]+)\s*\]\]?")
-_KEY = re.compile(r"\s*([A-Za-z0-9_-]+)\s*=")
+_DAY = timedelta(days=1)
 
 
-class FileFault(NamedTuple):
-    """What is wrong where. `line` counts from 1; it is 1 when the fault is of the file as a whole."""
-
-    file: Path
-    line: int
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.reason}"
-
-
-class TariffFault(Exception):
-    """Tariff data cannot be used. `faults` holds all of them, the text one a line."""
-
-    def __init__(self, faults: list[FileFault]) -> None:
-        super().__init__("\n".join(map(str, faults)))
-        self.faults = faults
+class TariffFault(DataFault):
+    """Tariff data cannot be used."""
 
 
 class _Row(BaseModel):
@@ -63,6 +46,7 @@ class _TariffFile(_Row):
     format: Annotated[Literal[1], Field(alias="schema")]
     name: str
     valid_from: date
+    valid_to: date | None = None  # absent: until the next file's first day
     credit: _Credit
     price: list[_Price]
 
@@ -77,9 +61,9 @@ class _TaxFile(_Row):
     rate: Annotated[list[_Rate], Field(min_length=1)]
 
 
-_Schema = TypeVar("_Schema", bound=_Row)
-_Result = TypeVar("_Result")
-_Path = tuple[int | str, ...]
+class _Loaded(NamedTuple):
+    source: TomlSource
+    file: _TariffFile
 
 
 def tariff_names(directory: Path) -> list[str]:
@@ -90,124 +74,108 @@ def tariff_names(directory: Path) -> list[str]:
 def load_tariff(directory: Path, name: str) -> TariffBook:
     """Every dated file of tariff `name`. Raises TariffFault."""
     folder = directory / name
-    files = sorted(folder.glob("*.toml")) if name in tariff_names(directory) else []
-    if not files:
-        known = ", ".join(tariff_names(directory)) or "none"
-        raise TariffFault([FileFault(folder, 1, f"no tariff {name!r} here (there are: {known})")])
-    return TariffBook(name, _each(files, lambda file: _tariff(file, name)))
+    names = tariff_names(directory)
+    if name not in names:
+        known = ", ".join(names) or "none"
+        raise TariffFault([Fault(folder, 1, f"no tariff {name!r} here (there are: {known})")])
+    faults: list[Fault] = []
+    loaded = [found for file in sorted(folder.glob("*.toml")) if (found := _load(file, faults))]
+    if not loaded and not faults:
+        faults.append(Fault(folder, 1, "the tariff has no file: DATE.toml, the date being its first day"))
+    for each in loaded:
+        faults += _check(each, name)
+    faults += _check_days(sorted(loaded, key=lambda each: each.file.valid_from))
+    if faults:
+        raise TariffFault(faults)
+    return TariffBook(name, [_tariff(each.file) for each in loaded])
 
 
 def load_tax_rates(directory: Path) -> TaxRates:
-    """The consumption tax rates. Raises TariffFault."""
-    file = directory / TAX_FILE
-    rates, lines = _read(file, _TaxFile)
-    seen: set[date] = set()
-    faults = []
-    for index, rate in enumerate(rates.rate):
-        if rate.valid_from in seen:
-            faults.append(
-                FileFault(file, _line(lines, ("rate", index, "valid_from")), f"{rate.valid_from} comes twice")
-            )
-        seen.add(rate.valid_from)
+    """The consumption tax rates, in the order of their days. Raises TariffFault."""
+    faults: list[Fault] = []
+    file = None
+    try:
+        source = TomlSource.read(directory / TAX_FILE)
+        file = source.validated(_TaxFile, faults)
+    except SourceFault as fault:
+        faults.append(fault.fault)
+    if file is None:
+        raise TariffFault(faults)
+    days = [rate.valid_from for rate in file.rate]
+    for index in range(1, len(days)):
+        if days[index] <= days[index - 1]:
+            what = "comes twice" if days[index] in days[:index] else f"stands after {days[index - 1]}: oldest first"
+            faults.append(source.fault(("rate", index, "valid_from"), f"{days[index]} {what}"))
     if faults:
         raise TariffFault(faults)
-    return TaxRates(TaxRate(rate.valid_from, rate.percent) for rate in rates.rate)
+    return TaxRates(TaxRate(rate.valid_from, rate.percent) for rate in file.rate)
 
 
-def check_tariffs(directory: Path) -> list[FileFault]:
+def check_tariffs(directory: Path) -> list[Fault]:
     """Faults of every tariff and of the tax rates under `directory`; empty when all can be used."""
-    checks: list[Callable[[], object]] = [lambda: load_tax_rates(directory)]
-    checks += [lambda name=name: load_tariff(directory, name) for name in tariff_names(directory)]  # type: ignore[misc]
-    faults: list[FileFault] = []
-    for check in checks:
+    faults: list[Fault] = []
+    try:
+        load_tax_rates(directory)
+    except TariffFault as fault:
+        faults += fault.faults
+    for name in tariff_names(directory):
         try:
-            check()
+            load_tariff(directory, name)
         except TariffFault as fault:
             faults += fault.faults
+    for stray in sorted(directory.glob("*.toml")):
+        if stray.name != TAX_FILE:
+            faults.append(Fault(stray, 1, "not read: a tariff is a folder NAME with files DATE.toml"))
     return faults
 
 
-def _tariff(file: Path, name: str) -> Tariff:
-    data, lines = _read(file, _TariffFile)
-    faults = []
-    if data.name != name:
-        faults.append(FileFault(file, _line(lines, ("name",)), f"name {data.name!r} is not the folder's, {name!r}"))
-    if data.valid_from.isoformat() != file.stem:
-        faults.append(
-            FileFault(file, _line(lines, ("valid_from",)), f"valid_from {data.valid_from} is not the file name's")
-        )
-    prices: dict[str, Price] = {}
-    for index, row in enumerate(data.price):
-        if row.number_class in prices:
-            faults.append(
-                FileFault(file, _line(lines, ("price", index, "class")), f"{row.number_class} has two prices")
-            )
-        prices[row.number_class] = Price(row.number_class, row.unit_ms, row.yen_per_unit, TaxClass(row.tax))
-    missing = [c for c in PRICED_CLASSES if c not in prices]
+def _load(path: Path, faults: list[Fault]) -> _Loaded | None:
+    try:
+        source = TomlSource.read(path)
+    except SourceFault as fault:
+        faults.append(fault.fault)
+        return None
+    file = source.validated(_TariffFile, faults)
+    return _Loaded(source, file) if file else None
+
+
+def _check(loaded: _Loaded, name: str) -> Iterator[Fault]:
+    source, file = loaded
+    if file.name != name:
+        yield source.fault(("name",), f"name {file.name!r} is not the folder's, {name!r}")
+    if file.valid_from.isoformat() != source.path.stem:
+        yield source.fault(("valid_from",), f"valid_from {file.valid_from} is not the file name's")
+    if file.valid_to and file.valid_to < file.valid_from:
+        yield source.fault(("valid_to",), "valid_to is before valid_from")
+    priced: set[str] = set()
+    for index, row in enumerate(file.price):
+        if row.number_class in priced:
+            yield source.fault(("price", index, "class"), f"{row.number_class} has two prices")
+        priced.add(row.number_class)
+    missing = [name for name in PRICED_CLASSES if name not in priced]
     if missing:
-        faults.append(FileFault(file, 1, f"no price for {', '.join(missing)}"))
-    if faults:
-        raise TariffFault(faults)
-    return Tariff(name, data.valid_from, data.credit.yen, prices)
+        yield source.fault((), f"no price for {', '.join(missing)}")
 
 
-def _each(files: list[Path], load: Callable[[Path], _Result]) -> list[_Result]:
-    results, faults = [], []
-    for file in files:
-        try:
-            results.append(load(file))
-        except TariffFault as fault:
-            faults += fault.faults
-    if faults:
-        raise TariffFault(faults)
-    return results
+def _check_days(loaded: Sequence[_Loaded]) -> Iterator[Fault]:
+    """From the first tariff's first day on, every day has exactly one tariff, unless the last one ends."""
+    for earlier, later in pairwise(loaded):
+        start, end = later.file.valid_from, earlier.file.valid_to
+        name = later.source.path.name
+        if start == earlier.file.valid_from:
+            yield later.source.fault(("valid_from",), f"{earlier.source.path.name} starts on {start} too")
+        elif end and end >= start:
+            yield earlier.source.fault(
+                ("valid_to",), f"two tariffs from {start} to {end}: {name} starts before the end"
+            )
+        elif end and end + _DAY < start:
+            gap = f"from {end + _DAY} to {start - _DAY}"
+            yield earlier.source.fault(("valid_to",), f"no tariff {gap}: {name} starts later than the day after")
 
 
-def _read(file: Path, schema: type[_Schema]) -> tuple[_Schema, dict[_Path, int]]:
-    try:
-        text = file.read_text(encoding="utf-8")
-        data: dict[str, Any] = tomllib.loads(text)
-    except OSError as fault:
-        raise TariffFault([FileFault(file, 1, fault.strerror or "cannot be read")]) from None
-    except UnicodeDecodeError as fault:
-        line = fault.object[: fault.start].count(b"\n") + 1
-        raise TariffFault([FileFault(file, line, "is not UTF-8")]) from None
-    except tomllib.TOMLDecodeError as fault:
-        found = _LINE.search(str(fault))
-        line = int(found.group(1)) if found else text.count("\n") + 1
-        raise TariffFault([FileFault(file, line, str(fault))]) from None
-    lines = _line_numbers(text)
-    try:
-        return schema.model_validate(data), lines
-    except ValidationError as invalid:
-        raise TariffFault([_explain(file, lines, error["loc"], error["msg"]) for error in invalid.errors()]) from None
-
-
-def _explain(file: Path, lines: dict[_Path, int], path: _Path, message: str) -> FileFault:
-    where = ".".join(str(part) for part in path)
-    return FileFault(file, _line(lines, path), f"{where}: {message}")
-
-
-def _line_numbers(text: str) -> dict[_Path, int]:
-    """Line of each table and key. Good for plain tables, which is all that these files use."""
-    lines: dict[_Path, int] = {}
-    counts: dict[str, int] = {}
-    table: _Path = ()
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := _HEADER.match(line):
-            name = header.group(2)
-            if header.group(1):
-                counts[name] = counts.get(name, -1) + 1
-                table = (*name.split("."), counts[name])
-            else:
-                table = tuple(name.split("."))
-            lines.setdefault(table, number)
-        elif key := _KEY.match(line):
-            lines.setdefault((*table, key.group(1)), number)
-    return lines
-
-
-def _line(lines: dict[_Path, int], path: _Path) -> int:
-    while path and path not in lines:
-        path = path[:-1]
-    return lines.get(path, 1)
+def _tariff(file: _TariffFile) -> Tariff:
+    prices = {
+        row.number_class: Price(row.number_class, row.unit_ms, row.yen_per_unit, TaxClass(row.tax))
+        for row in file.price
+    }
+    return Tariff(file.name, file.valid_from, file.credit.yen, prices, file.valid_to)

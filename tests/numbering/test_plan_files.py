@@ -199,7 +199,9 @@ def test_all_faults_are_told_at_once(folder: Folder) -> None:
 def test_own_ranges_must_not_overlap(folder: Folder) -> None:
     # N1: no number is given twice
     folder.write("operator.toml", OPERATOR + '\n[[own]]\nprefix = "05050011"\n')
-    assert folder.faults() == [("operator.toml", 7, "the range lies within another own range")]
+    assert folder.faults() == [
+        ("operator.toml", 7, "the range lies within another own range, 0505001 (operator.toml, line 4)")
+    ]
 
 
 def test_the_same_range_cannot_be_own_and_partner(folder: Folder) -> None:

@@ -69,9 +69,7 @@ def test_before_the_first_tariff_nothing_can_be_rated() -> None:  # T8
 def test_a_fault_names_file_line_and_reason(tmp_path: Path, old: str, new: str, expected: str) -> None:  # T8
     put(tmp_path, GOOD.replace(old, new, 1))
     line = GOOD[: GOOD.index(old)].count("\n") + 1 + new.strip().count("\n")
-    found = faults(tmp_path)[0]
-    assert found.startswith(f"2000-01-01.toml:{line}: ")
-    assert expected in found
+    assert any(found.startswith(f"2000-01-01.toml:{line}: {expected}") for found in faults(tmp_path))
 
 
 def test_a_missing_price_is_a_fault(tmp_path: Path) -> None:  # T8
@@ -94,7 +92,7 @@ def test_an_unknown_tariff_names_those_there_are(tmp_path: Path) -> None:
 def test_a_file_that_is_no_utf8_names_the_line(tmp_path: Path) -> None:
     file = put(tmp_path, GOOD)
     file.write_bytes(b"schema = 1\n# \xff\n")
-    assert faults(tmp_path) == ["2000-01-01.toml:2: is not UTF-8"]
+    assert faults(tmp_path) == ["2000-01-01.toml:2: the file is not UTF-8"]
 
 
 def test_faults_of_the_tax_rates_are_found_too(tmp_path: Path) -> None:
