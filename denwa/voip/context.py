@@ -26,8 +26,10 @@ _JST_MS: Final = 9 * 3_600_000
 
 @dataclass(slots=True)
 class HeldGroup(Group):
-    """A journal group with what waits for it: (function, argument) pairs called after the commit."""
+    """A journal group with what waits for it: messages to be sent after the commit, and (function, argument) pairs
+    to be called."""
 
+    answers: list[tuple[Peer, bytes]] = field(default_factory=list)
     held: list[tuple[Callable[[Any, float], None], Any]] = field(default_factory=list)
 
 
@@ -157,17 +159,18 @@ class Context:
         self.counters["refused", str(status)] += 1
         self.respond(transaction, status, now, [reason_header(status, text), *extra])
 
-    def challenge(self, transaction: ServerTransaction, *, proxy: bool, stale: bool, now: float) -> None:
-        """401 or 407 with the algorithms in the order that this client can read.
+    def challenge(self, transaction: ServerTransaction, *, stale: bool, now: float) -> None:
+        """407 to an INVITE."""
+        request = transaction.request
+        if request is not None:
+            self.respond(transaction, 407, now, self.challenge_lines(request, True, stale))
+
+    def challenge_lines(self, request: Message, proxy: bool, stale: bool) -> list[bytes]:
+        """The challenges of a 401 or 407, the algorithms in the order that this client can read.
 
         SIPp reads the first challenge only and baresip gives up at any that is not MD5, so SHA-256 stands first
         only for clients known to do it (decision 0002).
         """
-        request = transaction.request
-        if request is not None:
-            self.respond(transaction, 407 if proxy else 401, now, self.challenge_lines(request, proxy, stale))
-
-    def challenge_lines(self, request: Message, proxy: bool, stale: bool) -> list[bytes]:
         lines = self.digest.challenge(self.now_ms, stale=stale, proxy=proxy)
         if len(lines) == 1:
             return lines
@@ -180,12 +183,11 @@ class Context:
             self._md5 = [line for line in lines if b"algorithm=MD5" in line]
         return self._md5 if agent.startswith(self.settings.md5_only_agents) else self._reversed
 
-    def challenge_stateless(self, request: Message, peer: Peer, branch: bytes, *, proxy: bool) -> None:
-        """401 or 407 to a request without credentials, keeping nothing (RFC 3261 §8.2.7): the To tag is made from
-        what a retransmission repeats."""
+    def stateless(self, request: Message, branch: bytes, status: int, extra: list[bytes] | None = None) -> bytes:
+        """An answer for which nothing is kept (RFC 3261 §8.2.7): a retransmission gets the same To tag, because the
+        tag is made from what a retransmission repeats."""
         tag = b"%x" % (hash((branch, request.call_id, self._branch_prefix)) & 0xFFFFFFFFFFFFFFFF)
-        lines = self.challenge_lines(request, proxy, False)
-        self.send(peer, make_response(request, 407 if proxy else 401, tag, lines))
+        return make_response(request, status, tag, extra)
 
     def note(self, text: str) -> None:
         if len(self.notes) < 1000:

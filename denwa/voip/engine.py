@@ -26,7 +26,6 @@ from denwa.voip.sip.checks import request_fault, response_fault
 from denwa.voip.sip.digest import Digest
 from denwa.voip.sip.fields import FieldFault, Via, cseq_of, tag_of, top_via
 from denwa.voip.sip.message import (
-    AUTHORIZATION,
     CALL_ID,
     CSEQ,
     FROM,
@@ -127,13 +126,14 @@ class SipEngine:
         """These groups are on disk: send what waited for them."""
         self.ctx.now_ms = now_ms
         for group in groups:
+            self.ctx.outbox += group.answers
             for function, argument in group.held:
                 function(argument, now)
 
     def take_group(self) -> HeldGroup | None:
         """What must be committed now, with what waits for it; None when there is nothing."""
         group = self.ctx.group
-        if not group and not group.held:
+        if not group and not group.held and not group.answers:
             return None
         self.ctx.group = HeldGroup()
         return group
@@ -155,23 +155,24 @@ class SipEngine:
             return
         answer_to = _mark_source(request, via, peer)
         self._peer = peer
-        if not request.to_tag and self._lacks_credentials(request, peer):
-            ctx.challenge_stateless(request, answer_to, via.branch, proxy=request.method == b"INVITE")
-            return
+        if not request.to_tag:
+            if request.method == b"REGISTER":
+                self.registrar.register(request, via.branch, answer_to, peer)
+                return
+            if request.method == b"INVITE" and self._lacks_credentials(request, peer):
+                lines = ctx.challenge_lines(request, True, False)
+                ctx.send(answer_to, ctx.stateless(request, via.branch, 407, lines))
+                return
         if not ctx.layer.receive_request(request, via, answer_to, now):
             ctx.counters["dropped", "transactions full"] += 1
             self._refuse_stateless(request, 503, "too many transactions", answer_to, b"Retry-After: 5")
 
     def _lacks_credentials(self, request: Message, peer: Peer) -> bool:
-        """A REGISTER, or an INVITE that no gateway sent, without any: it costs no transaction."""
-        if request.method == b"REGISTER":
-            return AUTHORIZATION not in request.at
-        if request.method == b"INVITE":
-            if PROXY_AUTHORIZATION in request.at or PROXY_REQUIRE in request.at or self.ctx.trunk_of(peer) is not None:
-                return False
-            # What can be refused without knowing who calls is refused.
-            return self.ctx.journal_ok and not self.calls.full() and request.value(MAX_FORWARDS) != b"0"
-        return False
+        """An INVITE without any that no gateway sent: it costs no transaction."""
+        if PROXY_AUTHORIZATION in request.at or PROXY_REQUIRE in request.at or self.ctx.trunk_of(peer) is not None:
+            return False
+        # What can be refused without knowing who calls is refused.
+        return self.ctx.journal_ok and not self.calls.full() and request.value(MAX_FORWARDS) != b"0"
 
     def on_request(self, transaction: ServerTransaction, request: Message, now: float) -> None:
         """A new request (TransactionUser)."""
@@ -183,8 +184,6 @@ class SipEngine:
             self.dialogs.request(transaction, request, peer, now)
         elif method == b"INVITE":
             self._invites.invite(transaction, request, peer, now)
-        elif method == b"REGISTER":
-            self.registrar.register(transaction, request, peer, now)
         elif method == b"OPTIONS":
             self.ctx.respond(transaction, 200, now, [ALLOW, b"Accept: application/sdp", b"Supported: timer, path"])
         elif method in (b"BYE", b"UPDATE", b"PRACK", b"INFO"):

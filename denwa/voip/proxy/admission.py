@@ -10,7 +10,7 @@ from denwa.numbering.number import PhoneNumber
 from denwa.numbering.reading import NumberClass, Reading, Refusal
 from denwa.voip.context import Context, Trunk
 from denwa.voip.proxy.identity import CallerIdentity, incoming_identity
-from denwa.voip.registrar.authentication import authenticate
+from denwa.voip.registrar.authentication import Unproven, authenticate
 from denwa.voip.sip.message import Message
 from denwa.voip.sip.peer import Peer
 from denwa.voip.sip.transactions import ServerTransaction
@@ -64,8 +64,12 @@ class Admission:
         trunk = ctx.trunk_of(peer)
         if trunk is not None:
             return self._called_by_trunk(trunk, request)
-        caller = authenticate(ctx, transaction, request, proxy=True, now=now)
-        if caller is None:
+        caller = authenticate(ctx, request, proxy=True)
+        if isinstance(caller, Unproven):
+            if caller.status:
+                ctx.refuse(transaction, caller.status, caller.text, now)
+            else:
+                ctx.challenge(transaction, stale=caller.stale, now=now)
             return None
         return self._called_by_subscriber(caller, request)
 

@@ -150,7 +150,8 @@ def apply_register(
 
     `current`: the bindings of `aor`, in any order, expired ones too. `flow`: where the request came from.
     No contacts: nothing is asked for but the list. When more bindings are asked for than the policy allows, those
-    that registered longest ago go.
+    that registered longest ago go. A request that comes a second time finds its bindings: they are `changed` as they
+    are, because what it did the first time may not be on disk yet.
     """
     if len(contacts) == 1 and len(current) == 1 and contacts[0].text == current[0].contact:
         refreshed = _refresh(current[0], contacts[0], call_id, cseq, policy, now_ms, flow, user_agent, path)
@@ -158,6 +159,9 @@ def apply_register(
             return refreshed
     live = {binding.contact: binding for binding in current if binding.expires_at > now_ms}
     call_text = _text(call_id)
+    if contacts and all(_is_done(live.get(contact.text), contact, call_text, cseq) for contact in contacts):
+        done = [live[contact.text] for contact in contacts]
+        return Outcome(sorted(live.values(), key=_registered_at), done, [])
     if any(contact.uri == STAR for contact in contacts):
         return _refuse_star(contacts, live, call_text, cseq) or Outcome([], [], list(current))
     return _apply(current, live, contacts, call_text, cseq, policy, now_ms, flow, user_agent, aor, path)
@@ -237,6 +241,10 @@ def _refresh(
         BindingEntry(known.aor, contact.text, call_text, cseq, moment, expires_at, flow, _text(user_agent), extra)
     ]
     return Outcome(bindings, bindings, [])
+
+
+def _is_done(known: Binding | None, contact: ContactRequest, call_text: str, cseq: int) -> bool:
+    return known is not None and contact.expires != 0 and (known.call_id, known.cseq) == (call_text, cseq)
 
 
 def _make_room(table: dict[str, Binding], changed: dict[str, Binding], allowed: int) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from denwa.voip.calls.journal import UnbindingEntry
-from denwa.voip.context import Context
-from denwa.voip.registrar.authentication import authenticate
+from denwa.voip.context import Context, printable
+from denwa.voip.registrar.authentication import Unproven, authenticate
 from denwa.voip.registrar.bindings import (
     STAR,
     Binding,
@@ -22,8 +22,8 @@ from denwa.voip.sip.fields import FieldFault, address_uri
 from denwa.voip.sip.message import CONTACT, EXPIRES, PATH, TO, USER_AGENT, Message
 from denwa.voip.sip.peer import CONNECT, Peer, flow_text, peer_of_text
 from denwa.voip.sip.response import reason_header
-from denwa.voip.sip.transactions import ServerTransaction
 from denwa.voip.sip.uri import SipUri, UriFault, parse_uri
+from denwa.voip.subscribers import Subscriber
 
 
 class Registrar:
@@ -55,26 +55,46 @@ class Registrar:
     def count(self) -> int:
         return sum(map(len, self._bindings.values()))
 
-    def register(self, transaction: ServerTransaction, request: Message, peer: Peer, now: float) -> None:
+    def register(self, request: Message, branch: bytes, answer_to: Peer, peer: Peer) -> None:
+        """A REGISTER outside any dialog. No transaction is kept (decision 0004): a repetition finds its binding."""
         ctx = self._ctx
+        subscriber = authenticate(ctx, request, proxy=False)
+        if isinstance(subscriber, Unproven) and not subscriber.status:
+            lines = ctx.challenge_lines(request, False, subscriber.stale)
+            ctx.send(answer_to, ctx.stateless(request, branch, 401, lines))
+            return
+        outcome = self._outcome(request, subscriber, peer)
+        if isinstance(outcome, Rejection):
+            reason = outcome.reason.decode()
+            ctx.note(f"REGISTER {printable(request.call_id)}: {outcome.status} {reason}")
+            ctx.counters["refused", str(outcome.status)] += 1
+            lines = [reason_header(outcome.status, reason), *outcome.headers]
+            ctx.send(answer_to, ctx.stateless(request, branch, outcome.status, lines))
+            return
+        ctx.counters["registrations", "ok"] += 1
+        lines = [contact_line(binding, ctx.now_ms) for binding in outcome.bindings]
+        answer = ctx.stateless(request, branch, 200, lines)
+        if outcome.changed or outcome.removed:
+            ctx.group.answers.append((answer_to, answer))
+        else:
+            ctx.send(answer_to, answer)
+
+    def _outcome(self, request: Message, subscriber: Subscriber | Unproven, peer: Peer) -> Outcome | Rejection:
+        """What a request with credentials comes to; what it changes is in force when this returns."""
+        ctx = self._ctx
+        if isinstance(subscriber, Unproven):
+            return Rejection(subscriber.status, subscriber.text.encode(), [])
         if not ctx.journal_ok:
-            ctx.refuse(transaction, 503, "registrations cannot be stored at present", now, b"Retry-After: 5")
-            return
-        subscriber = authenticate(ctx, transaction, request, proxy=False, now=now)
-        if subscriber is None:
-            return
+            return Rejection(503, b"registrations cannot be stored at present", [b"Retry-After: 5"])
         account = subscriber.account
         if not self._is_own_record(request.value(TO) or b"", account):
-            ctx.refuse(transaction, 403, "a subscriber registers its own account only", now)
-            return
-        held = self._bindings.get(account, [])
+            return Rejection(403, b"a subscriber registers its own account only", [])
         try:
             contacts = read_contacts(request.values(CONTACT), request.value(EXPIRES))
         except UriFault as fault:
-            ctx.refuse(transaction, 400, f"Contact: {fault}", now)
-            return
+            return Rejection(400, f"Contact: {fault}".encode(), [])
         outcome = apply_register(
-            held,
+            self._bindings.get(account, []),
             contacts,
             request.call_id,
             request.cseq,
@@ -85,23 +105,11 @@ class Registrar:
             aor=account.decode(),
             path=tuple(request.values(PATH)) if PATH in request.at else (),
         )
-        if isinstance(outcome, Rejection):
-            reason = outcome.reason.decode()
-            ctx.respond(transaction, outcome.status, now, [reason_header(outcome.status, reason), *outcome.headers])
-            return
-        if len(contacts) > 1:
-            outcome = _each_where_it_is(outcome, peer)
-        self._keep(account, outcome.bindings, outcome.changed, outcome.removed, peer)
-        lines = [contact_line(binding, ctx.now_ms) for binding in outcome.bindings]
-        ctx.counters["registrations", "ok"] += 1
-        if outcome.changed or outcome.removed:
-            ctx.hold(self._confirm, (transaction, lines))
-        else:
-            ctx.respond(transaction, 200, now, lines)
-
-    def _confirm(self, waiting: tuple[ServerTransaction, list[bytes]], now: float) -> None:
-        transaction, lines = waiting
-        self._ctx.respond(transaction, 200, now, lines)
+        if isinstance(outcome, Outcome):
+            if len(contacts) > 1:
+                outcome = _each_where_it_is(outcome, peer)
+            self._keep(account, outcome.bindings, outcome.changed, outcome.removed, peer)
+        return outcome
 
     def _keep(
         self, account: bytes, bindings: list[Binding], changed: list[Binding], removed: list[Binding], peer: Peer

@@ -10,7 +10,7 @@ import pytest
 from denwa.voip.calls.journal import BindingEntry, UnbindingEntry
 from denwa.voip.sip import message as m
 from denwa.voip.sip.message import Message
-from tests.voip.wire import GATEWAY, START_MS, Phone, Wire, starts, subscriber, to
+from tests.voip.wire import GATEWAY, START_MS, Phone, Wire, subscriber, to
 
 
 def bindings(wire: Wire) -> list[BindingEntry | UnbindingEntry]:
@@ -136,17 +136,27 @@ def test_the_200_comes_when_the_binding_is_on_disk_and_says_until_when_it_holds(
     assert response.values(m.CONTACT) == [f"<{phone.contact}>;expires=600".encode()]
 
 
-def test_a_register_repeated_while_the_disk_works_is_answered_once_and_done_once():
+def test_a_register_that_comes_again_is_answered_again_and_changes_nothing():  # §8.2.7: no transaction is kept
     wire = Wire()
     phone = Phone(wire, 1)
     wire.auto_commit = False
     extra = phone.authorization(challenge(phone), "REGISTER", "sip:denwa.example")
     text = phone.register_text(extra)
     assert wire.send(phone.peer, text) == []
-    assert wire.send(phone.peer, text) == []
-    assert starts(wire.commit()) == [(phone.peer, "200")]
-    assert starts(wire.send(phone.peer, text)) == [(phone.peer, "200")]  # from the transaction
-    assert len(bindings(wire)) == 1
+    wire.wait(0.5)
+    assert wire.send(phone.peer, text) == []  # the disk is slow
+    first, second = wire.commit()
+    assert first == (phone.peer, first[1])
+    assert (first[1].status, first[1].encode()) == (200, second[1].encode())  # the same To tag too
+    other = Phone(wire, 1, port=5071)
+    wire.auto_commit = True
+    other.register()
+    ((_, third),) = wire.send(phone.peer, text)
+    assert third.status == 200
+    assert len(third.values(m.CONTACT)) == 2
+    assert ringing(wire) == other.peer  # R2: a repetition is no refresh
+    assert len(set(bindings(wire))) == 2
+    assert wire.transactions == 0
 
 
 def test_all_devices_are_listed():  # R2
