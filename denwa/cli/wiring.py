@@ -28,6 +28,7 @@ from denwa.voicemail.service import VoicemailService
 from denwa.voip.calls.journal import JournalStore
 from denwa.voip.context import EngineSettings, Trunk
 from denwa.voip.engine import SipEngine
+from denwa.voip.media.codec_policy import CodecOrder
 from denwa.voip.proxy.ports import NoPlace, Place, PlaceRequest
 from denwa.voip.server import SipServer
 from denwa.voip.sip.digest import Digest
@@ -165,6 +166,7 @@ def _subscriber(row: DirectoryRow) -> Subscriber:
         international=row.international,
         reject_anonymous=row.reject_anonymous,
         blocked=row.blocked,
+        codecs=CodecOrder(row.codecs),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from denwa.numbering.plan import NumberingPlan
 from denwa.voip.calls.journal import Group
+from denwa.voip.media.negotiation import Negotiation
 from denwa.voip.sip.digest import Digest
 from denwa.voip.sip.message import USER_AGENT, Message
 from denwa.voip.sip.peer import Peer
@@ -82,6 +83,7 @@ class Context:
         self.settings = settings
         self.directory = directory
         self.plan = plan
+        self.media = Negotiation(directory)
         self.digest = digest
         self.token = token
         self.timers = TimerQueues()

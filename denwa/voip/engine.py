@@ -250,6 +250,7 @@ class SipEngine:
             response.replace(FROM, b"From: " + call.caller_true)
         if call.session_interval:
             agree_timer(response, call.session_interval, True)
+        self.ctx.media.response(call, response, late_offer=False)
         self.ctx.send(call.caller.peer, response.encode())
 
     def on_response(self, transaction: ClientTransaction, response: Message, now: float) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from denwa.voip.media.codec_policy import CodecOrder
+
 
 @dataclass(slots=True, frozen=True)
 class Subscriber:
@@ -19,6 +21,7 @@ class Subscriber:
     international: bool  # switched on by the subscriber (N6)
     reject_anonymous: bool  # B2
     blocked: frozenset[str] = frozenset()  # E.164 (B1)
+    codecs: CodecOrder = CodecOrder.PHONE  # C3
 
 
 class Directory:

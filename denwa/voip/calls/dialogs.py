@@ -13,9 +13,10 @@ from denwa.voip.calls.journal import AliveEntry, CallEntry
 from denwa.voip.calls.requests import Side, ack_to_answer, ask_whether_alive, bye_of_dismissed, farewell
 from denwa.voip.calls.session import LEAST, IntervalTooSmall, agree_timer, ask_for_timer
 from denwa.voip.context import Context, printable
+from denwa.voip.media.negotiation import NEGOTIATING, has_sdp
 from denwa.voip.proxy.forward import count_hop, foreign_routes, pop_via, strip_own_routes
 from denwa.voip.proxy.identity import strip_claims
-from denwa.voip.sip.checks import asks_for, carries_fax
+from denwa.voip.sip.checks import asks_for
 from denwa.voip.sip.fields import FieldFault, address_uri, tag_of
 from denwa.voip.sip.message import CONTACT, FROM, SUPPORTED, TO, Message
 from denwa.voip.sip.peer import Peer
@@ -43,6 +44,7 @@ class Relay:
         "dialogs",
         "due",
         "from_caller",
+        "late_offer",
         "passed",
         "provisional",
         "request",
@@ -58,6 +60,7 @@ class Relay:
         self.server = server
         self.request: Message | None = request
         self.from_caller = from_caller
+        self.late_offer = request.method == b"INVITE" and not has_sdp(request)
         self.client: ClientTransaction | None = None
         self.passed = False
         self.provisional = False
@@ -141,8 +144,8 @@ class Dialogs:
         if not count_hop(request):
             ctx.refuse(server, 483, "Max-Forwards used up", now)
             return
-        if carries_fax(request):
-            ctx.refuse(server, 488, "no fax (T.38, image media) here", now)  # N8
+        if unacceptable := self._unacceptable(call, request):
+            ctx.refuse(server, 488, unacceptable, now)
             return
         strip_own_routes(ctx, request)
         self._note_sender(call, from_caller, request, peer)
@@ -159,6 +162,16 @@ class Dialogs:
         else:
             ctx.layer.expect_late_answer(server, now)
         self._send_on(relay, now)
+
+    def _unacceptable(self, call: Call, request: Message) -> str:
+        """Filter the SDP of a request (C3, N8). Gives why it must be refused with 488, "" otherwise."""
+        if not request.body or request.method not in NEGOTIATING:
+            return ""
+        media = self.ctx.media
+        if request.method == b"PRACK" and call.setup is not None and call.setup.late_offer:
+            media.answer(call, request)  # to the offer in the provisional response (RFC 3262 §5)
+            return ""
+        return media.offer(call, request)
 
     def _ask_again(self, relay: Relay, request: Message, now: float) -> bool:
         """A refresh asks for a session timer as the first INVITE did (RFC 4028 §8). False: it has been refused."""
@@ -231,6 +244,7 @@ class Dialogs:
             return
         call, from_caller = found
         strip_own_routes(self.ctx, request)
+        self.ctx.media.answer(call, request)
         if call.state is CallState.UP:
             (call.caller if from_caller else call.callee).alive_ms = self.ctx.now_ms
         self._shown(call, request, from_caller)
@@ -250,6 +264,8 @@ class Dialogs:
             return
         if status >= 200 and call.state is CallState.UP:
             self._after_answer(call, relay, client.method, response, now)
+        if response.body and status < 300 and client.method in NEGOTIATING:
+            self.ctx.media.response(call, response, late_offer=relay.late_offer)
         if call.hidden and not relay.from_caller and CONTACT in response.at:
             response.replace(CONTACT, self.ctx.hidden_contact)
         identity, kind = (call.caller_true, FROM) if relay.from_caller else (call.caller_shown, TO)

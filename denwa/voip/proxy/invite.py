@@ -12,7 +12,7 @@ from denwa.voip.proxy.forward import count_hop, foreign_routes, is_loop, strip_o
 from denwa.voip.proxy.identity import ask_privacy, assert_identity, hidden_incoming_from, strip_claims, subscriber_from
 from denwa.voip.proxy.setup import GATEWAY_RING, CallSetup, Setup, Target, TargetKind
 from denwa.voip.registrar.handler import Registrar
-from denwa.voip.sip.checks import carries_fax, unsupported_extensions
+from denwa.voip.sip.checks import unsupported_extensions
 from denwa.voip.sip.fields import FieldFault, address_uri
 from denwa.voip.sip.message import CONTACT, FROM, Message
 from denwa.voip.sip.peer import Peer
@@ -44,8 +44,8 @@ class InviteChain:
             return
         self._fill(call, verdict)
         ctx = self._ctx
-        if carries_fax(request):
-            self._deny(server, call, _denied(verdict, 488, "no fax (T.38, image media) here"), now)  # N8
+        if unacceptable := ctx.media.offer(call, request):  # C3, N8
+            self._deny(server, call, _denied(verdict, 488, unacceptable), now)
             return
         try:
             asked = ask_for_timer(request, ctx.settings.session_expires)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from denwa.voip.calls.call import Call, CallState, EndCause, Leg
 from denwa.voip.calls.session import agree_timer
-from denwa.voip.context import Context
+from denwa.voip.context import Context, printable
+from denwa.voip.media.negotiation import has_sdp
 from denwa.voip.proxy.forward import foreign_routes, loop_mark, pop_via, record_route
 from denwa.voip.proxy.ports import NoPlace, Place, PlaceRequest, VoicemailPlaces
 from denwa.voip.sip.checks import asks_for
@@ -62,6 +63,7 @@ class Setup:
         "cause",
         "failure",
         "hidden",
+        "late_offer",
         "mailbox",
         "prepared",
         "refused",
@@ -76,6 +78,7 @@ class Setup:
         self.prepared: Message | None = prepared
         self.asked_interval = asked_interval
         self.timer_supported = asks_for(prepared, SUPPORTED, b"timer")
+        self.late_offer = not has_sdp(prepared)
         self.targets: deque[Target] = deque()
         self.mailbox: Subscriber | None = None
         self.hidden = ""
@@ -238,6 +241,7 @@ class CallSetup:
         if response.status != 100 and call.state is CallState.SETUP:
             if branch.kind is TargetKind.GATEWAY and not setup.cancelled:
                 branch.due = self._ctx.timers.start(branch, RING, GATEWAY_RING, now)
+            self._ctx.media.response(call, response, late_offer=setup.late_offer)
             self._dialogs.relay_response(setup.server, response, call.restored_from, FROM, now)
 
     def _on_answer(self, call: Call, setup: Setup, branch: Branch, response: Message, now: float) -> None:
@@ -248,7 +252,11 @@ class CallSetup:
                 self._late(branch, response, now)
             elif call.state is not CallState.ANSWERING:
                 agree_timer(response, setup.asked_interval, setup.timer_supported)  # as in the first one
+                ctx.media.response(call, response, late_offer=setup.late_offer)
                 self._dialogs.relay_response(setup.server, response, call.restored_from, FROM, now)
+            return
+        if unacceptable := ctx.media.response(call, response, late_offer=setup.late_offer):
+            self._refuse_answer(call, setup, branch, response, unacceptable, now)
             return
         try:
             contact = address_uri(response.value(CONTACT) or b"")
@@ -263,6 +271,21 @@ class CallSetup:
         branch.due = 0.0
         ctx.group.calls.append(call.entry(None, "", 200))
         ctx.hold(self._release, (call, setup, response))
+
+    def _refuse_answer(
+        self, call: Call, setup: Setup, branch: Branch, response: Message, text: str, now: float
+    ) -> None:
+        """A 2xx whose offer nobody may answer (C3): it is taken and ended at once, the caller gets 488."""
+        branch.due = 0.0
+        branch.given_up = True
+        self._dismiss_lease(branch)
+        self._late(branch, response, now)
+        setup.targets.clear()
+        setup.failure = (488, None, text)
+        setup.refused = True
+        self._ctx.counters["refused", "488"] += 1
+        self._ctx.note(f"INVITE {printable(call.call_id)}: 488 {text} in the answer")
+        self._next(call, now)
 
     def _release(self, waiting: tuple[Call, Setup, Message], now: float) -> None:
         """The answer is on disk: the caller may have it."""

@@ -5,9 +5,10 @@ A request gets the RFC's own answer; a response, or what cannot be answered, is 
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
-from denwa.voip.sip.fields import MAX_CSEQ, TOKEN, FieldFault, cseq_of, has_option, party_of, split_list
+from denwa.voip.sip.fields import MAGIC, MAX_CSEQ, TOKEN, FieldFault, cseq_of, has_option, party_of, split_list
 from denwa.voip.sip.message import (
     CALL_ID,
     CONTACT,
@@ -21,13 +22,19 @@ from denwa.voip.sip.message import (
     VIA,
     Message,
 )
+from denwa.voip.sip.uri import UriFault, parse_uri
 
 _NAMES: Final = {CALL_ID: "Call-ID", FROM: "From", TO: "To", CSEQ: "CSeq", VIA: "Via"}
 _TOKEN: Final = frozenset(TOKEN)
 _SCHEMES: Final = (b"sip:", b"sips", b"tel:")
 _MAX_CALL_ID: Final = 512
-_PLAIN_URI: Final = TOKEN + b":@;=/&$,?[]()#"
+_SCHEME: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*\Z")
+_PLAIN_URI: Final = TOKEN + b":@;=/&$,()#"
 _METHODS: Final = frozenset((b"INVITE", b"ACK", b"BYE", b"CANCEL", b"REGISTER", b"OPTIONS"))
+# Methods that are known by name, whether or not they are served: 405 and not 501 (RFC 3261 §8.2.1, §21.5.2).
+RECOGNISED: Final = _METHODS | frozenset(
+    (b"INFO", b"MESSAGE", b"NOTIFY", b"PRACK", b"PUBLISH", b"REFER", b"SUBSCRIBE", b"UPDATE")
+)
 _HOPS: Final = frozenset(b"%d" % hops for hops in range(256))
 Fault = tuple[int, str]
 
@@ -53,16 +60,24 @@ def _missing(request: Message) -> Fault | None:
 
 
 def _uri_fault(uri: bytes) -> Fault | None:
-    if uri[:4] == b"sip:" and not uri.translate(None, _PLAIN_URI):
+    if uri[:4] == b"sip:" and not uri.translate(None, _PLAIN_URI) and uri.count(b":") < 3:
         return None
     if uri[:4] not in _SCHEMES:
         scheme, colon, _ = uri.partition(b":")
-        if not colon or not scheme.isalnum() or b" " in uri:
+        if not colon or not _SCHEME.match(scheme) or b" " in uri:
             return 400, "Request-URI"
         if scheme.lower() not in (b"sip", b"sips", b"tel"):
             return 416, "URI scheme"
     if b" " in uri or b"<" in uri or b">" in uri or b"\t" in uri:
         return 400, "white space or brackets in the Request-URI"
+    where = uri.rpartition(b"@")[2]
+    if b"?" in where:
+        return 400, "headers in the Request-URI"  # §19.1.1
+    if b"[" in where or where.count(b":") > 2:
+        try:
+            parse_uri(uri)
+        except UriFault as fault:
+            return 400, f"Request-URI: {fault}"  # RFC 5118 §4.2, §4.10
     return None
 
 
@@ -81,8 +96,9 @@ def _fields_fault(request: Message) -> Fault | None:
     if number > MAX_CSEQ:
         return 400, "CSeq number too large"
     if method != request.method:
-        return 400, "CSeq of another method"
-    if not request.from_tag:
+        # RFC 4475 §3.1.2.18: 501 says more of a method that nobody here knows.
+        return (400 if request.method in RECOGNISED else 501), "CSeq of another method"
+    if not request.from_tag and not _of_old(request):
         return 400, "From without a tag"
     request.cseq = number
     request.call_id = call_id = lines[at[CALL_ID]].partition(b":")[2].strip()
@@ -90,15 +106,25 @@ def _fields_fault(request: Message) -> Fault | None:
         return 400, "Call-ID"
     if MAX_FORWARDS in at:
         hops = request.value(MAX_FORWARDS) or b""
-        if hops not in _HOPS and (not hops.isdigit() or len(hops) > 3 or int(hops) > 255):
+        if hops not in _HOPS and (not hops.isdigit() or len(hops) > 20 or int(hops) > 255):
             return 400, "Max-Forwards"
     if request.body and CONTENT_TYPE not in at:
         return 400, "body without Content-Type"
-    if EXPIRES in at and request.method == b"REGISTER" and not (request.value(EXPIRES) or b"").isdigit():
-        return 400, "Expires"
-    if request.method == b"INVITE" and CONTACT not in at:
+    if method == b"REGISTER":
+        if EXPIRES in at and not (request.value(EXPIRES) or b"").isdigit():
+            return 400, "Expires"
+        if receiver[:3] != b"sip" and receiver[:3].lower() != b"sip":
+            return 400, "To of a REGISTER is no SIP URI"  # §10.3 step 5
+        if CONTACT in at and b"?" in (contact := lines[at[CONTACT]]) and b"<" not in contact:
+            return 400, "Contact with headers must stand in <>"  # §20.10
+    elif method == b"INVITE" and CONTACT not in at and not _of_old(request):
         return 400, "INVITE without Contact"
     return None
+
+
+def _of_old(request: Message) -> bool:
+    """A client of RFC 2543 wrote it: no branch of RFC 3261 in its Via; From tag and Contact were optional then."""
+    return b"branch=" + MAGIC not in request.lines[request.at[VIA]]
 
 
 def unsupported_extensions(request: Message, supported: frozenset[bytes]) -> list[bytes]:
@@ -126,8 +152,3 @@ def response_fault(response: Message) -> str | None:
 def asks_for(request: Message, kind: int, option: bytes) -> bool:
     """Whether `option` stands in the Supported or Require headers (`kind`) of a message."""
     return kind in request.at and has_option(request.values(kind), option)
-
-
-def carries_fax(request: Message) -> bool:
-    """An SDP offer of image media (T.38) only or besides (N8)."""
-    return b"m=image" in request.body and (b"\nm=image" in request.body or request.body.startswith(b"m=image"))

@@ -1,0 +1,127 @@
+"""Puts the codec policy (C3, N8) on the messages that carry offers and answers (RFC 3264, RFC 3261 §13, RFC 6337)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from denwa.voip.media.codec_policy import CodecOrder, Plan, Role, plan
+from denwa.voip.media.sdp import edit, essence
+from denwa.voip.sip.message import CONTENT_LENGTH, CONTENT_TYPE, Message
+from denwa.voip.subscribers import Directory
+
+if TYPE_CHECKING:
+    from denwa.voip.calls.call import Call
+
+# Requests whose body, and whose answer's body, is part of the negotiation (ACK besides).
+NEGOTIATING: Final = frozenset((b"INVITE", b"UPDATE", b"PRACK"))
+_PLAIN: Final = frozenset((b"Content-Type: application/sdp", b"c: application/sdp"))
+_BOUNDARY: Final = re.compile(rb';\s*boundary\s*=\s*(?:"([^"]{1,70})"|([^\s";]{1,70}))', re.IGNORECASE)
+_MAX_PARTS: Final = 10
+_MAX_REMEMBERED: Final = 4096  # octets of an SDP whose plan is worth keeping: ordinary ones have 200 to 1,500
+
+
+class Negotiation:
+    """The policy for the calls of a service's subscribers."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    def offer(self, call: Call, request: Message) -> str:
+        """An offer in a request: filter it. Gives the reason when it must be refused (488), "" otherwise."""
+        decided = self._apply(call, request, Role.OFFER)
+        return decided.refusal if decided else ""
+
+    def answer(self, call: Call, message: Message) -> None:
+        """An answer in a request (ACK, PRACK): filter it."""
+        self._apply(call, message, Role.ANSWER)
+
+    def response(self, call: Call, response: Message, *, late_offer: bool) -> str:
+        """The body of a provisional or successful response: an answer, or with `late_offer` (the INVITE had none) the
+        offer. Gives the reason when nothing of such an offer is left, "" otherwise."""
+        decided = self._apply(call, response, Role.OFFER if late_offer else Role.ANSWER)
+        return decided.refusal if decided and not decided.playable else ""
+
+    def _apply(self, call: Call, message: Message, role: Role) -> Plan | None:
+        place = sdp_place(message)
+        if place is None:
+            return None
+        start, end = place
+        body = message.body
+        whole = end - start == len(body)
+        sdp = body if whole else body[start:end]
+        find = plan if len(sdp) <= _MAX_REMEMBERED else plan.__wrapped__
+        offered = call.ilbc_modes if role is Role.ANSWER else ()
+        decided: Plan = find(essence(sdp), self._order(call), role, offered)
+        if role is Role.OFFER:
+            call.ilbc_modes = decided.ilbc_modes
+        if decided.changes:
+            sdp = edit(sdp, decided.changes, decided.refused_mids)
+            message.body = sdp if whole else body[:start] + sdp + body[end:]
+            message.replace(CONTENT_LENGTH, b"Content-Length: %d" % len(message.body))
+        return decided
+
+    def _order(self, call: Call) -> CodecOrder:
+        """The order that both sides' subscribers want. A narrow line decides for both: the other one can do with
+        less."""
+        known = self._directory.by_number
+        order = CodecOrder.PHONE
+        for number in (call.number_from, call.number_to):
+            subscriber = known.get(number)
+            if subscriber is None or subscriber.codecs is CodecOrder.PHONE:
+                continue
+            if subscriber.codecs is CodecOrder.MOBILE:
+                return CodecOrder.MOBILE
+            order = subscriber.codecs
+        return order
+
+
+def has_sdp(message: Message) -> bool:
+    """Whether a message carries a session description."""
+    return sdp_place(message) is not None
+
+
+def sdp_place(message: Message) -> tuple[int, int] | None:
+    """Where in the body the SDP stands, as start and end: the whole of it, or the first such part of a multipart/mixed
+    body (RFC 5621 §3); None when there is none."""
+    body = message.body
+    if not body:
+        return None
+    at = message.at.get(CONTENT_TYPE)
+    if at is None:
+        return None
+    line = message.lines[at]
+    if line in _PLAIN:
+        return 0, len(body)
+    value = line.partition(b":")[2]
+    kind = value.partition(b";")[0].strip().lower()
+    if kind == b"application/sdp":
+        return 0, len(body)
+    return _part(value, body) if kind == b"multipart/mixed" else None
+
+
+def _part(content_type: bytes, body: bytes) -> tuple[int, int] | None:
+    """The first SDP part of a multipart body (RFC 2046 §5.1.1)."""
+    found = _BOUNDARY.search(content_type)
+    if found is None:
+        return None
+    mark = b"--" + (found[1] or found[2])
+    at = 0 if body.startswith(mark) else body.find(b"\r\n" + mark) + 2
+    for _ in range(_MAX_PARTS):
+        begin = body.find(b"\r\n", at)
+        end = body.find(b"\r\n" + mark, begin)
+        if at < 0 or begin < 0 or end < 0:
+            return None
+        head, blank, _ = body[begin:end].partition(b"\r\n\r\n")
+        if blank and _is_sdp_part(head):
+            return begin + len(head) + len(blank), end
+        at = end + 2
+    return None
+
+
+def _is_sdp_part(head: bytes) -> bool:
+    for line in head.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.strip().lower() in (b"content-type", b"c"):
+            return value.partition(b";")[0].strip().lower() == b"application/sdp"
+    return False
