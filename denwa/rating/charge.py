@@ -10,6 +10,7 @@ from denwa.rating.tariff import Price, Tariff
 
 # T3: the only cause of an end that changes the charge.
 NETWORK_FAULT = "network_fault"
+FORWARDED = "forwarded"  # F4: the leg from the subscriber to where its calls are forwarded
 
 
 class Charge(NamedTuple):
@@ -40,6 +41,22 @@ class Charge(NamedTuple):
         if self.unfinished_dropped:
             steps[1] += " (cut by a fault of the service: the unfinished unit is not counted)"
         return f"{' → '.join(steps)}; credit {self.credit_yen}; to pay {self.payable_yen}"
+
+    def rules(self, leg: str = "") -> tuple[str, ...]:
+        """The rules that decided: how units were counted, the price, who pays a forwarded leg, the credit."""
+        used = ["T3" if self.unfinished_dropped else "T1", "T2"]
+        return (*used, *["F4"] * (leg == FORWARDED), *["T4"] * (self.credit_yen != 0))
+
+    def working(self, leg: str = "") -> str:
+        """`text()` with the price row, the tariff with its date, and the rules.
+
+        `61.0 s → 3 × 30 s → 24 yen; credit 16; to pay 8 [mobile 8 yen per 30 s, taxed; tariff default of 2000-01-01;
+        T1, T2, T4]` in one line.
+        """
+        price = self.price
+        row = f"{price.number_class} {price.yen_per_unit} yen per {_unit(price.unit_ms)}, {price.tax}"
+        rules = ", ".join(self.rules(leg))
+        return f"{self.text()} [{row}; tariff {self.tariff} of {self.tariff_date}; {rules}]"
 
 
 def units_of(duration_ms: int, unit_ms: int, end_cause: str = "") -> int:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from denwa.rating.charge import NETWORK_FAULT, charge_call, units_of
-from denwa.rating.tariff import PRICED_CLASSES, NoPriceError, TaxClass
+from denwa.rating.tariff import PRICED_CLASSES, NoPriceError, Price, Tariff, TariffBook, TaxClass
 from tests.rating.shipped import BOOK
 
 TARIFF = BOOK.on(date(2026, 11, 21))
@@ -70,6 +70,53 @@ def test_the_working_can_be_read() -> None:
     charge = charge_call(TARIFF, "mobile", 61_000, "caller").with_credit(16)
     assert charge.text() == "61.0 s → 3 × 30 s → 24 yen; credit 16; to pay 8"
     assert (charge.tariff, charge.tariff_date, charge.payable_yen) == ("default", date(2000, 1, 1), 8)
+
+
+def test_the_whole_working_names_price_row_tariff_date_and_rules() -> None:
+    charge = charge_call(TARIFF, "mobile", 61_000, "caller")
+    assert charge.working() == (
+        "61.0 s → 3 × 30 s → 24 yen; credit 0; to pay 24 "
+        "[mobile 8 yen per 30 s, taxed; tariff default of 2000-01-01; T1, T2]"
+    )
+    abroad = charge_call(TARIFF, "international", 61_000, "caller").with_credit(16)
+    assert "[international 8 yen per 30 s, exempt; tariff default of 2000-01-01; T1, T2, T4]" in abroad.working()
+
+
+def test_the_working_of_a_forwarded_leg_and_of_a_cut_call_says_so() -> None:  # F4, T3
+    cut = charge_call(TARIFF, "fixed", 61_000, NETWORK_FAULT)
+    assert (cut.rules("forwarded"), cut.rules("outgoing")) == (("T3", "T2", "F4"), ("T3", "T2"))
+    assert cut.working("forwarded").endswith("T3, T2, F4]")
+
+
+def test_two_calls_around_a_change_of_the_tariff_show_the_tariff_of_their_day() -> None:  # T8
+    old = Tariff("default", date(2000, 1, 1), 100, {"fixed": Price("fixed", 30_000, 8, TaxClass.TAXED)})
+    new = Tariff("default", date(2026, 12, 1), 100, {"fixed": Price("fixed", 60_000, 15, TaxClass.TAXED)})
+    book = TariffBook("default", [old, new])
+    last, first = (charge_call(book.on(day), "fixed", 61_000, "") for day in (date(2026, 11, 30), date(2026, 12, 1)))
+    assert (last.yen, first.yen) == (24, 30)
+    assert "3 × 30 s → 24 yen" in last.working()
+    assert "tariff default of 2000-01-01" in last.working()
+    assert "2 × 60 s → 30 yen" in first.working()
+    assert "fixed 15 yen per 60 s, taxed; tariff default of 2026-12-01" in first.working()
+
+
+@pytest.mark.parametrize("hours", [1, 5, 24, 100])
+def test_a_call_of_hours_costs_960_yen_an_hour(hours: int) -> None:  # T1
+    assert yen(hours * 3_600_000) == hours * 960
+    assert yen(hours * 3_600_000 + 1) == hours * 960 + 8
+
+
+@given(st.lists(DURATIONS, min_size=1, max_size=10), CLASSES)
+def test_a_call_in_one_piece_never_costs_more_than_in_parts(parts: list[int], number_class: str) -> None:  # T1
+    whole, pieces = yen(sum(parts), number_class), [yen(part, number_class) for part in parts]
+    assert sum(pieces) - 8 * (len(parts) - 1) <= whole <= sum(pieces)
+
+
+@given(DURATIONS, CLASSES, st.integers(0, 100))
+def test_credit_and_what_is_to_pay_are_the_whole_charge(duration_ms: int, number_class: str, credit: int) -> None:
+    charge = charge_call(TARIFF, number_class, duration_ms, "caller")  # T4
+    shared = charge.with_credit(min(credit, charge.yen))
+    assert shared.credit_yen + shared.payable_yen == charge.yen == shared.units * shared.price.yen_per_unit
 
 
 def test_the_working_says_when_an_unfinished_unit_was_dropped() -> None:  # T3
