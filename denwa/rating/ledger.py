@@ -6,7 +6,7 @@ working, and books it on accounts. A correction is a posting of its own that nam
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
@@ -56,6 +56,24 @@ class Posting(NamedTuple):
         return self.charge_yen - self.credit_yen
 
 
+class RatedCall(NamedTuple):
+    """A call as the ledger has it after all corrections."""
+
+    rating: Posting  # the last one that charged it: revision 0, or a later one of kind CALL
+    in_force: bool  # False: that rating was taken back
+    credit_yen: Yen  # now
+    revision: int  # the highest there is
+
+
+class Correction(NamedTuple):
+    """Who corrected a call, and why: goes with a posting that an operator caused."""
+
+    record_id: int
+    revision: int
+    who: str
+    reason: str
+
+
 class UnbalancedError(AssertionError):
     """A posting's entries do not sum to zero."""
 
@@ -76,14 +94,17 @@ def call_posting(
     )  # fmt: skip
 
 
-def reversal(original: Posting, revision: int, billed: BillingMonth) -> Posting:
-    """Takes back all that `original` booked, billed in the open month `billed`."""
+def reversal(original: Posting, revision: int, billed: BillingMonth, credit_yen: Yen | None = None) -> Posting:
+    """Takes back the rating `original` and the credit it has now, billed in the open month `billed`.
+
+    `credit_yen`: the credit of the call now, when credit moved since `original`.
+    """
     return original._replace(
         revision=revision,
         kind=PostingKind.REVERSAL,
         month=billed,
         calls=-original.calls,
-        credit_yen=-original.credit_yen,
+        credit_yen=-(original.credit_yen if credit_yen is None else credit_yen),
         charge_yen=-original.charge_yen,
         corrects=original.revision,
     )
@@ -99,6 +120,17 @@ def credit_move(original: Posting, revision: int, difference: Yen, billed: Billi
         credit_yen=difference,
         charge_yen=0,
         corrects=original.revision,
+    )
+
+
+def as_it_stands(postings: Sequence[Posting]) -> RatedCall:
+    """What all `postings` of one call (at least its rating, in any order) come to."""
+    rating = max((posting for posting in postings if posting.kind is PostingKind.CALL), key=lambda p: p.revision)
+    return RatedCall(
+        rating,
+        bool(sum(posting.calls for posting in postings)),
+        sum(posting.credit_yen for posting in postings),
+        max(posting.revision for posting in postings),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from denwa.rating.billing_month import BillingMonth, billing_month_named, billing_month_of, tokyo_day
-from denwa.rating.month_export import MonthExport, export_month
+from denwa.rating.month_export import LAYOUT, MonthExport, export_month
 from denwa.rating.ports import Accounts, ClosedMonth, EndedCall, JournalReader, LedgerStore, StatementReader
 from denwa.rating.statement import Statement, statements_of
 from denwa.rating.tax import TaxRates
@@ -73,19 +73,22 @@ class MonthEnd:
             tuple(call for call in mine if call.record_id not in rated),
         )
 
-    def statements_of(self, name: str) -> Sequence[Statement]:
-        """Statements of month `name` as the ledger has them now, by subscriber."""
+    def statements_of(self, name: str, subscriber: str = "") -> Sequence[Statement]:
+        """Statements of month `name` as the ledger has them now, by subscriber; of one subscriber (E.164) if given."""
         first = billing_month_named(name, 1)
-        return statements_of(self.statements.sums(first.start, first.end), self.tax)
+        return statements_of(
+            self.statements.sums(first.start, first.end, subscriber),
+            self.tax,
+            (booked.adjustment for booked in self.statements.adjustments(first.start, first.end, subscriber)),
+        )
 
     def export(self, name: str) -> MonthExport:
         """The export. MonthRefusal when the month was closed and the ledger does not give the same bytes any more."""
-        export = export_month(name, self.statements_of(name), self.written)
         closed = self.statements.closed(name)
-        if closed is not None and closed.sha256 != export.sha256:
-            raise MonthRefusal(
-                f"{name} was closed with checksum {closed.sha256}, but the ledger and tax data now give {export.sha256}"
-            )
+        export = self._export(name, self.statements_of(name), closed.layout if closed else LAYOUT)
+        if closed is not None:
+            _check_same("statements", closed, closed.sha256, export.sha256)
+            _check_same("lines", closed, closed.lines_sha256, export.lines_sha256)
         return export
 
     def close(self, name: str, now_ms: int) -> MonthExport:
@@ -96,6 +99,20 @@ class MonthEnd:
             hindrances = self.hindrances(name, now_ms)
             if hindrances:
                 raise MonthRefusal(f"{name} cannot be closed: " + "; ".join(hindrances.texts()))
-            export = self.export(name)
-            ledger.close_month(ClosedMonth(name, now_ms, export.sha256))
+            statements = self.statements_of(name)
+            export = self._export(name, statements, LAYOUT)
+            ledger.close_month(ClosedMonth(name, now_ms, export.sha256, LAYOUT, export.lines_sha256), statements)
         return export
+
+    def _export(self, name: str, statements: Sequence[Statement], layout: int) -> MonthExport:
+        first = billing_month_named(name, 1)
+        corrected = self.statements.corrected(first.start, first.end)
+        adjustments = self.statements.adjustments(first.start, first.end)
+        return export_month(name, statements, self.written, corrected, adjustments, layout)
+
+
+def _check_same(what: str, closed: ClosedMonth, then: str, now: str) -> None:
+    if then != now:
+        raise MonthRefusal(
+            f"{closed.name} was closed with checksum {then} of the {what}, but the ledger and tax data now give {now}"
+        )

@@ -7,9 +7,11 @@ from contextlib import AbstractContextManager
 from datetime import date
 from typing import NamedTuple, Protocol
 
-from denwa.rating.ledger import Posting
+from denwa.rating.adjustment import Adjustment
+from denwa.rating.billing_month import BillingMonth, billing_month_of
+from denwa.rating.ledger import Correction, Posting, RatedCall
 from denwa.rating.money import Yen
-from denwa.rating.statement import LedgerSum
+from denwa.rating.statement import LedgerSum, Statement
 
 CHARGED_LEGS = ("outgoing", "forwarded")
 
@@ -78,9 +80,40 @@ class Progress(NamedTuple):
 
 
 class ClosedMonth(NamedTuple):
+    """A closed month, with what its export must come out as for ever."""
+
     name: str  # YYYY-MM
     closed_at_ms: int
     sha256: str  # of the export file
+    layout: int = 1  # its columns, see month_export.py
+    lines_sha256: str = ""  # of the file of lines, "" in layout 1
+
+
+class BookedAdjustment(NamedTuple):
+    """An adjustment in the ledger: its month is the one it is billed in."""
+
+    adjustment: Adjustment
+    asked_month_start: date  # of the month it was meant for
+    posted_ms: int
+
+    @property
+    def asked(self) -> Adjustment:
+        """The adjustment as it was asked for."""
+        billed = self.adjustment.month
+        return self.adjustment._replace(month=billing_month_of(self.asked_month_start, billed.start.day))
+
+
+class Bill(NamedTuple):
+    """What a contract was billed for a month that is closed; amounts after credit, with adjustments."""
+
+    subscriber: str  # E.164
+    month: BillingMonth
+    taxed_yen: Yen
+    exempt_yen: Yen
+    out_of_scope_yen: Yen
+    tax_percent: int
+    tax_yen: Yen
+    total_yen: Yen
 
 
 class Accounts(Protocol):
@@ -131,8 +164,12 @@ class LedgerTransaction(Protocol):
 
     def credit(self, subscribers: Collection[str]) -> dict[str, CreditState]: ...
 
-    def credited(self, subscriber: str) -> Sequence[tuple[Posting, Yen, int]]:
-        """Calls of the contract with credit now: (revision 0, credit after all corrections, highest revision)."""
+    def charged(self, subscriber: str) -> Sequence[RatedCall]:
+        """Every call of the contract that is charged something after all corrections."""
+        ...
+
+    def postings_of(self, record_id: int) -> Sequence[Posting]:
+        """Every posting of a call, by revision; none when it is not rated."""
         ...
 
     def problems(self, limit: int) -> list[int]:
@@ -149,14 +186,40 @@ class LedgerTransaction(Protocol):
 
     def put_marks(self, marks: Marks) -> None: ...
 
-    def close_month(self, month: ClosedMonth) -> None: ...
+    def put_corrections(self, made: Sequence[Correction]) -> None:
+        """Who caused postings of `post`, and why."""
+        ...
+
+    def adjustment(self, reference: str) -> BookedAdjustment | None: ...
+
+    def taken_back_by(self, reference: str) -> str | None:
+        """The reference of the adjustment that takes `reference` back."""
+        ...
+
+    def post_adjustments(self, booked: Sequence[BookedAdjustment]) -> None: ...
+
+    def close_month(self, month: ClosedMonth, statements: Sequence[Statement]) -> None:
+        """Close a month and keep what each contract is billed, which books the tax."""
+        ...
 
 
 class StatementReader(Protocol):
     """Reads the ledger for statements; sees what is committed."""
 
-    def sums(self, first_day: date, last_day: date) -> Sequence[LedgerSum]:
+    def sums(self, first_day: date, last_day: date, subscriber: str = "") -> Sequence[LedgerSum]:
         """Sums of the postings billed in months that start from `first_day` to `last_day`."""
+        ...
+
+    def adjustments(self, first_day: date, last_day: date, subscriber: str = "") -> Sequence[BookedAdjustment]:
+        """Adjustments billed in months that start from `first_day` to `last_day`, in the order they were posted."""
+        ...
+
+    def corrected(self, first_day: date, last_day: date) -> Sequence[Posting]:
+        """Postings billed in those months that are not a call's first rating in the month of the call."""
+        ...
+
+    def bills(self, name: str, subscriber: str = "") -> Sequence[Bill]:
+        """What was billed when month `name` was closed, by subscriber; none while it is open."""
         ...
 
     def rated(self, record_ids: Collection[int]) -> set[int]:

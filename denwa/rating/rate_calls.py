@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
 
-from denwa.rating.billing_month import BillingMonth, billing_month_of, next_month, tokyo_day
+from denwa.rating.billing_month import billing_month_of, tokyo_day
 from denwa.rating.charge import Charge, charge_call
 from denwa.rating.credit import CreditOrder
-from denwa.rating.ledger import Posting, call_posting, credit_move
+from denwa.rating.ledger import Posting, RatedCall, call_posting, credit_move
+from denwa.rating.money import Yen
+from denwa.rating.open_month import open_month
 from denwa.rating.ports import (
     Accounts,
     AccountTerms,
@@ -133,16 +135,8 @@ class Rater:
         chargeable: list[_Chargeable] = []
         problems: list[Problem] = []
         for call in calls:
-            account = terms.get(call.subscriber)
             try:
-                if account is None:
-                    raise NoPriceError("the subscriber is unknown")
-                if call.answered_ms < account.service_start_ms:
-                    raise NoPriceError("answered before the contract started")
-                if call.duration_ms < 0:
-                    raise NoPriceError(f"negative duration: {call.duration_ms} ms")
-                tariff = self.tariffs.on(tokyo_day(call.answered_ms))
-                charge = charge_call(tariff, call.number_class, call.duration_ms, call.end_cause)
+                account, charge = charge_ended_call(call, terms.get(call.subscriber), self.tariffs)
             except NoPriceError as fault:
                 problems.append(Problem(call.record_id, call.subscriber, call.call_id, str(fault)))
                 continue
@@ -170,6 +164,20 @@ class Rater:
         return CreditState(self.tariffs.credit_at_start(tokyo_day(terms.service_start_ms)), 0, 0, "")
 
 
+def charge_ended_call(
+    call: EndedCall, account: AccountTerms | None, tariffs: TariffBook
+) -> tuple[AccountTerms, Charge]:
+    """The contract's terms and what the call costs, before credit. NoPriceError when it cannot be rated."""
+    if account is None:
+        raise NoPriceError("the subscriber is unknown")
+    if call.answered_ms < account.service_start_ms:
+        raise NoPriceError("answered before the contract started")
+    if call.duration_ms < 0:
+        raise NoPriceError(f"negative duration: {call.duration_ms} ms")
+    tariff = tariffs.on(tokyo_day(call.answered_ms))
+    return account, charge_call(tariff, call.number_class, call.duration_ms, call.end_cause)
+
+
 def _credit(
     ledger: LedgerTransaction, state: CreditState, items: list[_Chargeable], closed: dict[str, ClosedMonth]
 ) -> tuple[dict[int, int], list[Posting], CreditState]:
@@ -183,22 +191,34 @@ def _credit(
     late = bool(paid) and state.used_yen > 0 and (paid[0].call.ended_ms, paid[0].call.call_id) < last
     if not paid or (state.used_yen >= state.granted_yen and not late):
         return {}, [], state
-    earlier = list(ledger.credited(paid[0].call.subscriber)) if late else []
+    earlier = [call for call in ledger.charged(paid[0].call.subscriber) if call.credit_yen] if late else []
     order = CreditOrder(state.granted_yen if late else state.granted_yen - state.used_yen)
-    for original, _, _ in earlier:
-        order.add(original.ended_ms, original.call_id, original.record_id, original.charge_yen)
+    for call in earlier:
+        order.add(call.rating.ended_ms, call.rating.call_id, call.rating.record_id, call.rating.charge_yen)
     for item in paid:
         order.add(item.call.ended_ms, item.call.call_id, item.call.record_id, item.charge.yen)
     shares = order.shares()
-    moves = [
-        credit_move(original, revision + 1, shares.get(original.record_id, 0) - now, _open(original.month, closed))
-        for original, now, revision in earlier
-        if shares.get(original.record_id, 0) != now
-    ]
+    moves = credit_moves(earlier, shares, closed)
     used = order.used_yen if late else state.used_yen + order.used_yen
-    ends = [(o.ended_ms, o.call_id) for o, _, _ in earlier if o.record_id in shares]
+    ends = [(call.rating.ended_ms, call.rating.call_id) for call in earlier if call.rating.record_id in shares]
     ends += [(item.call.ended_ms, item.call.call_id) for item in paid if item.call.record_id in shares]
     return shares, moves, CreditState(state.granted_yen, used, *max(ends, default=last))
+
+
+def credit_moves(
+    calls: Sequence[RatedCall], shares: Mapping[int, Yen], closed: Mapping[str, ClosedMonth]
+) -> list[Posting]:
+    """The postings that give each of `calls` the credit that `shares` has for its record id, where it has another."""
+    return [
+        credit_move(
+            call.rating,
+            call.revision + 1,
+            shares.get(call.rating.record_id, 0) - call.credit_yen,
+            open_month(call.rating.month, closed),
+        )
+        for call in calls
+        if shares.get(call.rating.record_id, 0) != call.credit_yen
+    ]
 
 
 def _post(item: _Chargeable, credit_yen: int, closed: dict[str, ClosedMonth]) -> Posting:
@@ -206,12 +226,5 @@ def _post(item: _Chargeable, credit_yen: int, closed: dict[str, ClosedMonth]) ->
     belongs = billing_month_of(tokyo_day(call.answered_ms), item.terms.bill_day)
     charge = item.charge.with_credit(credit_yen)
     return call_posting(
-        call.record_id, call.subscriber, call.call_id, call.ended_ms, charge, belongs, _open(belongs, closed)
+        call.record_id, call.subscriber, call.call_id, call.ended_ms, charge, belongs, open_month(belongs, closed)
     )
-
-
-def _open(month: BillingMonth, closed: dict[str, ClosedMonth]) -> BillingMonth:
-    """L3: what becomes known after its month was closed is billed in the next open one."""
-    while month.name in closed:
-        month = next_month(month)
-    return month

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import groupby
 from typing import NamedTuple
 
+from denwa.rating.adjustment import Adjustment, AdjustmentKind
 from denwa.rating.billing_month import BillingMonth
 from denwa.rating.money import Yen
 from denwa.rating.tariff import PRICED_CLASSES, TaxClass
@@ -26,7 +26,9 @@ class LedgerSum(NamedTuple):
 
 
 class Statement(NamedTuple):
-    """What a contract owes for a month. `charges` is before credit, by class."""
+    """What a contract owes for a month. `charges` is before credit, by class; sums by tax class are after credit and
+    with the adjustments. A total below zero is owed to the subscriber.
+    """
 
     subscriber: str  # E.164
     month: BillingMonth
@@ -34,31 +36,58 @@ class Statement(NamedTuple):
     duration_ms: int
     charges: Mapping[str, Yen]
     credit_yen: Yen
-    taxed_yen: Yen  # after credit
-    exempt_yen: Yen  # after credit
+    taxed_yen: Yen
+    exempt_yen: Yen
     tax_percent: int
     tax_yen: Yen
+    out_of_scope_yen: Yen = 0
+    adjustments: tuple[Adjustment, ...] = ()
 
     @property
     def total_yen(self) -> Yen:
-        return self.taxed_yen + self.exempt_yen + self.tax_yen
+        return self.taxed_yen + self.exempt_yen + self.out_of_scope_yen + self.tax_yen
 
     @property
     def charge_yen(self) -> Yen:
         return sum(self.charges.values())
 
+    @property
+    def adjustment_yen(self) -> Yen:
+        return sum(adjustment.yen for adjustment in self.adjustments)
 
-def statements_of(sums: Iterable[LedgerSum], rates: TaxRates) -> list[Statement]:
-    """One statement for each contract and month in `sums`, sorted by both."""
-    ordered = sorted(sums, key=lambda s: (s.subscriber, s.month, s.number_class, s.tax))
+    def adjusted(self, kind: AdjustmentKind) -> Yen:
+        """Sum of the adjustments of one kind."""
+        return sum(adjustment.yen for adjustment in self.adjustments if adjustment.kind is kind)
+
+
+def statements_of(
+    sums: Iterable[LedgerSum], rates: TaxRates, adjustments: Iterable[Adjustment] = ()
+) -> list[Statement]:
+    """One statement for each contract and month in `sums` or `adjustments`, sorted by both."""
+    summed: dict[tuple[str, BillingMonth], list[LedgerSum]] = {}
+    adjusted: dict[tuple[str, BillingMonth], list[Adjustment]] = {}
+    for one in sums:
+        summed.setdefault((one.subscriber, one.month), []).append(one)
+    for adjustment in adjustments:
+        adjusted.setdefault((adjustment.subscriber, adjustment.month), []).append(adjustment)
     return [
-        _statement(subscriber, month, list(group), rates)
-        for (subscriber, month), group in groupby(ordered, key=lambda s: (s.subscriber, s.month))
+        _statement(*key, summed.get(key, []), tuple(adjusted.get(key, ())), rates)
+        for key in sorted(summed.keys() | adjusted.keys())
     ]
 
 
-def _statement(subscriber: str, month: BillingMonth, sums: list[LedgerSum], rates: TaxRates) -> Statement:
-    payable = {tax: sum(s.charge_yen - s.credit_yen for s in sums if s.tax is tax) for tax in TaxClass}
+def _statement(
+    subscriber: str,
+    month: BillingMonth,
+    sums: list[LedgerSum],
+    adjustments: tuple[Adjustment, ...],
+    rates: TaxRates,
+) -> Statement:
+    payable = {
+        tax: sum(s.charge_yen - s.credit_yen for s in sums if s.tax is tax)
+        + sum(adjustment.yen for adjustment in adjustments if adjustment.tax is tax)
+        for tax in TaxClass
+    }
     return Statement(
         subscriber,
         month,
@@ -69,5 +98,7 @@ def _statement(subscriber: str, month: BillingMonth, sums: list[LedgerSum], rate
         payable[TaxClass.TAXED],
         payable[TaxClass.EXEMPT],
         rates.percent_on(month.start),
-        rates.tax_on(payable[TaxClass.TAXED], month.start),
+        rates.tax_on(payable[TaxClass.TAXED], month.start),  # K3: once for the rate, fees and credits included
+        payable[TaxClass.OUT_OF_SCOPE],
+        adjustments,
     )

@@ -7,18 +7,21 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Table, func, select, update
+from sqlalchemy import Connection, Engine, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from denwa.rating.billing_month import BillingMonth
-from denwa.rating.charge import Charge
-from denwa.rating.ledger import Posting, PostingKind, entries_of
-from denwa.rating.money import Yen, whole_yen
-from denwa.rating.ports import ClosedMonth, CreditState, Marks, Problem, Progress
-from denwa.rating.tariff import Price, TaxClass
-from denwa.storage.columns import from_millis, to_millis
+from denwa.rating.ledger import Correction, Posting, RatedCall, entries_of
+from denwa.rating.ports import BookedAdjustment, ClosedMonth, CreditState, Marks, Problem, Progress
+from denwa.rating.statement import Statement
+from denwa.storage.adjustment_rows import adjustments_where, append_adjustments
+from denwa.storage.bill_rows import bill_row, closed_month_of
+from denwa.storage.columns import from_millis
+from denwa.storage.posting_rows import append, charged_calls, posting_of, posting_row
 from denwa.storage.tables.rating import (
+    adjustments,
+    bills,
     closed_months,
+    corrections,
     credit_accounts,
     entries,
     postings,
@@ -99,26 +102,12 @@ class SqlLedgerTransaction:
             states |= {row[0]: CreditState(*row[1:]) for row in self._connection.execute(query)}
         return states
 
-    def credited(self, subscriber: str) -> list[tuple[Posting, Yen, int]]:
-        """Calls of the contract with credit now: (revision 0, credit after all corrections, highest revision)."""
-        columns = postings.c
-        now = (
-            select(
-                columns.record_id,
-                func.sum(columns.credit_yen).label("credit"),
-                func.max(columns.revision).label("revision"),
-            )
-            .where(columns.subscriber == subscriber)
-            .group_by(columns.record_id)
-            .having(func.sum(columns.credit_yen) != 0)
-            .subquery()
-        )
-        query = (
-            select(postings, now.c.credit, now.c.revision)
-            .join(now, now.c.record_id == columns.record_id)
-            .where(columns.revision == 0)
-        )
-        return [(_posting(row), int(row[-2]), int(row[-1])) for row in self._connection.execute(query)]
+    def charged(self, subscriber: str) -> list[RatedCall]:
+        return charged_calls(self._connection, subscriber)
+
+    def postings_of(self, record_id: int) -> list[Posting]:
+        query = select(postings).where(postings.c.record_id == record_id).order_by(postings.c.revision)
+        return [posting_of(row) for row in self._connection.execute(query)]
 
     def problems(self, limit: int) -> list[int]:
         columns = rating_problems.c
@@ -126,30 +115,19 @@ class SqlLedgerTransaction:
         return list(self._connection.scalars(query))
 
     def closed_months(self) -> dict[str, ClosedMonth]:
-        rows = self._connection.execute(select(closed_months))
-        return {row.name: ClosedMonth(row.name, to_millis(row.closed_at), row.sha256) for row in rows}
+        return {month.name: month for month in map(closed_month_of, self._connection.execute(select(closed_months)))}
 
     def post(self, posted: Sequence[Posting], now_ms: int) -> None:
         if not posted:
             return
-        self._append(postings, [(*_row(posting), now_ms) for posting in posted])
+        append(self._connection, postings, [(*posting_row(posting), now_ms) for posting in posted])
         booked = [
             (posting.record_id, posting.revision, entry.account, entry.yen)
             for posting in posted
             for entry in entries_of(posting)
         ]
         if booked:
-            self._append(entries, booked)
-
-    def _append(self, table: Table, rows: list[tuple[Any, ...]]) -> None:
-        """Rows in the order of the table's columns, as the database stores them.
-
-        Given to the driver as they are: SQLAlchemy's work for each row costs more than the database's.
-        """
-        mark = "?" if self._connection.dialect.positional else "%s"
-        marks = ", ".join([mark] * len(table.columns))
-        columns = ", ".join(column.name for column in table.columns)
-        self._connection.exec_driver_sql(f"INSERT INTO {table.name} ({columns}) VALUES ({marks})", rows)
+            append(self._connection, entries, booked)
 
     def put_credit(self, states: dict[str, CreditState]) -> None:
         if not states:
@@ -180,69 +158,28 @@ class SqlLedgerTransaction:
         self._connection.execute(update(rating_marks).where(rating_marks.c.name == _JOURNAL).values(**marks._asdict()))
         self._marks = marks
 
-    def close_month(self, month: ClosedMonth) -> None:
+    def put_corrections(self, made: Sequence[Correction]) -> None:
+        append(self._connection, corrections, list(made))
+
+    def adjustment(self, reference: str) -> BookedAdjustment | None:
+        found = adjustments_where(self._connection, adjustments.c.reference == reference)
+        return found[0] if found else None
+
+    def taken_back_by(self, reference: str) -> str | None:
+        return self._connection.scalar(select(adjustments.c.reference).where(adjustments.c.corrects == reference))
+
+    def post_adjustments(self, booked: Sequence[BookedAdjustment]) -> None:
+        append_adjustments(self._connection, booked)
+
+    def close_month(self, month: ClosedMonth, statements: Sequence[Statement]) -> None:
         self._connection.execute(
             closed_months.insert().values(
-                name=month.name, closed_at=from_millis(month.closed_at_ms), sha256=month.sha256
+                name=month.name,
+                closed_at=from_millis(month.closed_at_ms),
+                sha256=month.sha256,
+                layout=month.layout,
+                lines_sha256=month.lines_sha256,
             )
         )
-
-
-def _row(posting: Posting) -> tuple[Any, ...]:
-    """The columns of `postings` in their order, without `posted_at`."""
-    charge = posting.charge
-    price = charge.price
-    start, end = posting.month
-    return (
-        posting.record_id,
-        posting.revision,
-        posting.corrects,
-        posting.kind.value,
-        posting.subscriber,
-        posting.call_id,
-        posting.ended_ms,
-        start.isoformat(),
-        end.isoformat(),
-        posting.call_month_start.isoformat(),
-        posting.calls,
-        price.number_class,
-        price.tax.value,
-        charge.duration_ms,
-        charge.units,
-        price.unit_ms,
-        whole_yen(price.yen_per_unit),
-        charge.unfinished_dropped,
-        charge.tariff,
-        charge.tariff_date.isoformat(),
-        whole_yen(posting.charge_yen),
-        whole_yen(posting.credit_yen),
-    )
-
-
-def _posting(row: Row[Any]) -> Posting:
-    price = Price(row.number_class, row.unit_ms, row.yen_per_unit, TaxClass(row.tax))
-    charge = Charge(
-        row.duration_ms,
-        row.units,
-        price,
-        row.tariff,
-        row.tariff_date,
-        row.units * row.yen_per_unit,
-        row.credit_yen if row.revision == 0 else 0,
-        row.unfinished_dropped,
-    )
-    return Posting(
-        row.record_id,
-        row.revision,
-        PostingKind(row.kind),
-        row.subscriber,
-        row.call_id,
-        row.ended_ms,
-        BillingMonth(row.month_start, row.month_end),
-        row.call_month_start,
-        row.calls,
-        charge,
-        row.credit_yen,
-        row.charge_yen,
-        row.corrects,
-    )
+        if statements:
+            append(self._connection, bills, [bill_row(month.name, statement) for statement in statements])

@@ -196,7 +196,7 @@ def test_a_call_that_cannot_be_rated_is_a_visible_problem_until_it_can(exchange:
 def test_a_call_known_after_its_month_was_closed_is_billed_in_the_next_open_one(exchange: Exchange) -> None:  # L3
     with exchange.ledger.transaction() as ledger:
         for name in ("2026-11", "2026-12"):
-            ledger.close_month(ClosedMonth(name, NOW_MS, "0" * 64))
+            ledger.close_month(ClosedMonth(name, NOW_MS, "0" * 64), [])
     exchange.call()
     exchange.rater.catch_up(NOW_MS)
     with exchange.main.connect() as connection:

@@ -14,6 +14,7 @@ from denwa.numbering import PhoneNumber, load_plan
 from denwa.rating.billing_month import BillingMonth
 from denwa.rating.file_rating import FileRating
 from denwa.rating.month_end import MonthEnd, MonthRefusal
+from denwa.rating.month_export import LAYOUT
 from denwa.rating.statement import LedgerSum, statements_of
 from denwa.rating.tariff import TaxClass
 from denwa.storage.call_listing import CallListing
@@ -69,7 +70,7 @@ def test_a_month_is_closed_once_and_keeps_its_checksum(exchange: Exchange) -> No
         ending.close("2026-09", NOW_MS)
     exchange.rater.catch_up(NOW_MS)
     closed = ending.close("2026-09", NOW_MS)
-    assert exchange.statements.closed("2026-09") == ("2026-09", NOW_MS, closed.sha256)
+    assert exchange.statements.closed("2026-09") == ("2026-09", NOW_MS, closed.sha256, LAYOUT, closed.lines_sha256)
     with pytest.raises(MonthRefusal, match="closed already"):
         ending.close("2026-09", NOW_MS)
     exchange.call(answered_ms=ms(2026, 9, 21))
