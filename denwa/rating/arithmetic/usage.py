@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from fractions import Fraction
 from typing import NamedTuple
 
-from denwa.rating.billing_month import BillingMonth, billing_month_of
+from denwa.rating.billing_month import BillingMonth, billing_month_of, tokyo_day
 from denwa.rating.money import Yen, cut_fraction
 from denwa.rating.tariff import TaxClass
 
@@ -54,12 +54,19 @@ class Usage(NamedTuple):
         return f"{self.first}〜{self.last} {self.yen} 円 ÷ {self.days} 日"
 
 
-class DayUsage(NamedTuple):
-    """One call's 利用料 on the day (Asia/Tokyo) on which it was answered."""
+class UsedCall(NamedTuple):
+    """A rated call with all its corrections."""
 
-    day: date
+    record_id: int
+    call_id: str
+    answered_ms: int
     tax: TaxClass
-    yen: Yen
+    payable_yen: Yen  # after credit (T4), tax excluded
+
+    @property
+    def day(self) -> date:
+        """The calendar day (Asia/Tokyo) on which it was answered."""
+        return tokyo_day(self.answered_ms)
 
 
 class Known(NamedTuple):
@@ -84,11 +91,11 @@ def months_before(day: date, bill_day: int, count: int = MONTHS) -> list[Billing
     return found[::-1]
 
 
-def usage_between(first: date, last: date, used: Iterable[DayUsage]) -> Usage:
+def usage_between(first: date, last: date, used: Iterable[UsedCall]) -> Usage:
     """What was used in the days from `first` to `last`."""
     mine = [call for call in used if first <= call.day <= last]
-    taxed = sum(call.yen for call in mine if call.tax is TaxClass.TAXED)
-    return Usage(first, last, taxed, sum(call.yen for call in mine) - taxed)
+    taxed = sum(call.payable_yen for call in mine if call.tax is TaxClass.TAXED)
+    return Usage(first, last, taxed, sum(call.payable_yen for call in mine) - taxed)
 
 
 def known_before(
@@ -96,7 +103,7 @@ def known_before(
     bill_day: int,
     service_start: date,
     months: Mapping[date, Mapping[TaxClass, Yen]],
-    used: Sequence[DayUsage],
+    used: Sequence[UsedCall],
     unknown: Collection[date] = (),
 ) -> Known:
     """What is known before `day` of a contract that started on `service_start`.

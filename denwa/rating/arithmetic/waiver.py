@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from denwa.rating.arithmetic.computed import Computed, computed
-from denwa.rating.money import Yen, cut_fraction
+from denwa.rating.arithmetic.usage import UsedCall
+from denwa.rating.money import cut_fraction
 from denwa.rating.tariff import TaxClass
 
 
-class WaivableCall(NamedTuple):
-    """A rated call with all its corrections. `payable_yen`: after credit (T4), tax excluded."""
-
-    record_id: int
-    call_id: str
-    answered_ms: int
-    tax: TaxClass
-    payable_yen: Yen
-
-
-def calls_in(first_ms: int, end_ms: int, calls: Iterable[WaivableCall]) -> list[WaivableCall]:
+def calls_in(first_ms: int, end_ms: int, calls: Iterable[UsedCall]) -> list[UsedCall]:
     """The calls answered in the half-open interval: a call belongs to the moment it was answered, as in T5."""
     return [call for call in calls if first_ms <= call.answered_ms < end_ms]
 
 
-def waiver(calls: Iterable[WaivableCall], percent: int = 100) -> Computed:
+def waiver(calls: Iterable[UsedCall], percent: int = 100) -> Computed:
     """What is taken back of the `calls`: `percent` (1–100) of what is payable for each tax class.
 
     What remains to be paid is cut to whole yen (通則 5). Credit that the calls used stays used. ValueError for another

@@ -5,13 +5,18 @@ from datetime import date, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from denwa.rating.arithmetic.usage import DayUsage, Usage, known_before, months_before, usage_between
-from denwa.rating.billing_month import billing_month_of
+from denwa.rating.arithmetic.usage import Usage, UsedCall, known_before, months_before, usage_between
+from denwa.rating.billing_month import billing_month_of, midnight_ms
 from denwa.rating.tariff import TaxClass
 
 LONG_AGO = date(2020, 1, 1)
 DAY = date(2026, 11, 10)
 MONTHS = {date(2026, n, 1): {TaxClass.TAXED: n * 100, TaxClass.EXEMPT: n} for n in range(1, 11)}
+
+
+def used_on(day: date, yen: int, tax: TaxClass = TaxClass.TAXED) -> UsedCall:
+    """A call answered in the last millisecond of `day` in Tokyo."""
+    return UsedCall(1, "c", midnight_ms(day + timedelta(days=1)) - 1, tax, yen)
 
 
 def test_the_6_months_before_are_those_before_the_month_that_holds_the_day() -> None:
@@ -34,7 +39,7 @@ def test_a_month_without_a_call_is_known_to_be_of_0_yen() -> None:
 
 
 def test_the_month_in_which_the_contract_began_is_not_known_as_a_whole() -> None:
-    used = [DayUsage(date(2026, 8, 20), TaxClass.TAXED, 80), DayUsage(DAY, TaxClass.TAXED, 8)]
+    used = [used_on(date(2026, 8, 20), 80), used_on(DAY, 8)]
     known = known_before(DAY, 1, date(2026, 8, 15), MONTHS, used)
     assert [u.first for u in known.months] == [date(2026, 9, 1), date(2026, 10, 1)]
     assert known.before == Usage(date(2026, 8, 15), date(2026, 11, 9), 80, 0)  # the day itself is not before
@@ -74,7 +79,7 @@ def test_an_average_times_its_own_days_is_what_was_used(
 
 @given(st.lists(st.tuples(st.integers(0, 200), st.sampled_from(list(TaxClass)[:2]), st.integers(0, 10**5))))
 def test_the_usage_of_the_parts_is_that_of_the_whole(calls: list[tuple[int, TaxClass, int]]) -> None:
-    used = [DayUsage(LONG_AGO + timedelta(days=n), tax, yen) for n, tax, yen in calls]
+    used = [used_on(LONG_AGO + timedelta(days=n), yen, tax) for n, tax, yen in calls]
     cut, end = LONG_AGO + timedelta(days=100), LONG_AGO + timedelta(days=200)
     parts = [usage_between(LONG_AGO, cut, used), usage_between(cut + timedelta(days=1), end, used)]
-    assert sum(part.yen for part in parts) == usage_between(LONG_AGO, end, used).yen == sum(c.yen for c in used)
+    assert sum(part.yen for part in parts) == usage_between(LONG_AGO, end, used).yen == sum(c.payable_yen for c in used)

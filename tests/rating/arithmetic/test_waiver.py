@@ -4,12 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from denwa.rating.arithmetic.waiver import WaivableCall, calls_in, waiver
+from denwa.rating.arithmetic.usage import UsedCall
+from denwa.rating.arithmetic.waiver import calls_in, waiver
 from denwa.rating.tariff import TaxClass
 
 
-def call(payable: int, *, answered: int = 0, tax: TaxClass = TaxClass.TAXED) -> WaivableCall:
-    return WaivableCall(1, "c", answered, tax, payable)
+def call(payable: int, *, answered: int = 0, tax: TaxClass = TaxClass.TAXED) -> UsedCall:
+    return UsedCall(1, "c", answered, tax, payable)
 
 
 CALLS = st.lists(
@@ -48,11 +49,11 @@ def test_another_percentage_is_refused(percent: int) -> None:
 
 
 @given(CALLS, st.integers(1, 100))
-def test_never_more_is_waived_than_was_to_be_paid(calls: list[WaivableCall], percent: int) -> None:
+def test_never_more_is_waived_than_was_to_be_paid(calls: list[UsedCall], percent: int) -> None:
     for tax, yen in waiver(calls, percent).amounts.items():
         assert -sum(c.payable_yen for c in calls if c.tax is tax) <= yen < 0
 
 
 @given(CALLS)
-def test_all_of_it_waived_leaves_nothing(calls: list[WaivableCall]) -> None:
+def test_all_of_it_waived_leaves_nothing(calls: list[UsedCall]) -> None:
     assert waiver(calls).yen == -sum(c.payable_yen for c in calls)
