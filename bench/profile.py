@@ -22,7 +22,7 @@ from statistics import mean, median
 
 from bench import traffic
 from denwa.cli.wiring import engine_settings
-from denwa.config.settings import load_settings
+from denwa.config.settings_sources import load_settings
 from denwa.numbering import load_plan
 from denwa.storage.journal_store import SqliteJournalStore
 from denwa.voip.calls.journal import Group

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import click
 
-from denwa.cli.main import settings_of
-from denwa.config.settings import ConfigurationError, Settings
+from denwa.cli.demo import MARKER
+from denwa.config.settings import ConfigurationError
+from denwa.config.settings_sources import SettingsReading, read_settings
 from denwa.numbering.plan_files import PlanFault, load_plan
-from denwa.numbering.toml_source import SourceFault, TomlSource
-from denwa.rating.tariff_files import TariffFault, check_tariffs, load_tariff
+from denwa.rating.tariff_files import check_tariffs, tariff_names
+from denwa.voicemail.faults import VoicemailSettingsFault
+from denwa.voicemail.setup import pool_options
+from denwa.voicemail.transport import SmtpServer, SmtpTransport
 
 
 @click.group()
@@ -24,19 +27,17 @@ def config() -> None:
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.pass_context
 def check(ctx: click.Context, file: Path | None) -> None:
-    """Check configuration FILE (or the one in force), numbering plan and tariffs."""
+    """Check configuration FILE (or the one in force) and every data file: all faults at once, with file and line."""
     path = file or ctx.find_root().obj.get("config") or _from_environment()
-    faults: list[str] = []
-    try:
-        settings = settings_of(ctx, config=path)
-    except ConfigurationError as fault:
-        faults += [_with_line(line, path) for line in str(fault).splitlines()]
-    else:
-        faults += [*_files(settings, path), *_plan(settings), *_tariffs(settings)]
+    reading = read_settings(path)
+    if (reading.settings.data_dir / MARKER).exists():
+        reading = read_settings(path, demo=True)
+    # What a faulty section names is not known: the data files of the default are looked at instead.
+    faults = [*reading.faults, *_voicemail(reading), *_mail(reading), *_plan(reading), *_tariffs(reading)]
     for text in faults:
         click.echo(text, err=True)
     if faults:
-        raise ConfigurationError(f"{len(faults)} faults found")
+        raise ConfigurationError("1 fault found" if len(faults) == 1 else f"{len(faults)} faults found")
     click.echo(f"{path or 'built-in configuration'}: configuration, numbering plan and tariffs are sound")
 
 
@@ -44,39 +45,44 @@ def _from_environment() -> Path | None:
     return Path(os.environ["DENWA_CONFIG"]) if os.environ.get("DENWA_CONFIG") else None
 
 
-def _with_line(text: str, path: Path | None) -> str:
-    """Put the line into `file: a.b.c: problem`, where a, b, c lead to a value of the file."""
-    where, _, rest = text.partition(": ")
-    if path is None or where != str(path):
-        return text
+def _voicemail(reading: SettingsReading) -> Iterator[str]:
     try:
-        source = TomlSource.read(path)
-    except SourceFault as fault:
-        return str(fault)
-    steps = rest.partition(": ")[0].split(".")
-    return str(source.fault(tuple(int(step) if step.isdigit() else step for step in steps), rest))
+        pool_options(reading.settings, Path())
+    except VoicemailSettingsFault as fault:
+        yield _at_setting(reading, fault)
 
 
-def _files(settings: Settings, path: Path | None) -> Iterator[str]:
-    for key, file in (("voicemail.greeting", settings.voicemail.greeting), ("mail.ca_file", settings.mail.ca_file)):
-        if file is not None and not file.is_file():
-            text = f"{key}: {file}: no such file"
-            yield _with_line(f"{path}: {text}", path) if path else text
+def _mail(reading: SettingsReading) -> Iterator[str]:
+    mail = reading.settings.mail
+    if mail.ca_file is not None and not mail.ca_file.is_file():
+        yield reading.fault(("mail", "ca_file"), f"{mail.ca_file}: no such file")
+    elif mail.smtp_url:
+        try:
+            SmtpTransport(SmtpServer.from_url(mail.smtp_url), mail.ca_file)
+        except VoicemailSettingsFault as fault:
+            yield _at_setting(reading, fault)
 
 
-def _plan(settings: Settings) -> Iterator[str]:
+def _at_setting(reading: SettingsReading, fault: VoicemailSettingsFault) -> str:
+    """The fault's text begins with the setting: `voicemail.greeting: …`."""
+    setting, _, reason = str(fault).partition(": ")
+    return reading.fault(tuple(setting.split(".")), reason)
+
+
+def _plan(reading: SettingsReading) -> Iterator[str]:
+    numbering = reading.settings.numbering
     try:
-        load_plan(settings.numbering.directory, settings.numbering.operator_file)
+        load_plan(numbering.directory, numbering.operator_file)
     except PlanFault as fault:
         yield from map(str, fault.faults)
 
 
-def _tariffs(settings: Settings) -> Iterator[str]:
-    directory = settings.rating.tariff_directory
-    faults = check_tariffs(directory)
-    yield from map(str, faults)
-    if not faults:
-        try:
-            load_tariff(directory, settings.rating.tariff)
-        except TariffFault as fault:
-            yield from map(str, fault.faults)
+def _tariffs(reading: SettingsReading) -> Iterator[str]:
+    rating = reading.settings.rating
+    names = tariff_names(rating.tariff_directory)
+    if rating.tariff not in names:
+        known = ", ".join(names) or "none"
+        yield reading.fault(
+            ("rating", "tariff"), f"no tariff {rating.tariff!r} in {rating.tariff_directory} (there are: {known})"
+        )
+    yield from map(str, check_tariffs(rating.tariff_directory))

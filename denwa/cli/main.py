@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from denwa.config.settings import ConfigurationError, Settings, load_settings
+from denwa.config.settings import ConfigurationError, Settings
+from denwa.config.settings_sources import load_settings
 
 # command -> (module, attribute, one line for --help)
 COMMANDS = {

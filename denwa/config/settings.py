@@ -1,29 +1,16 @@
-"""Typed settings of the service: defaults, the demo's or the operator's TOML file, the environment.
-
-Later sources win: built-in default < demo file (``--demo``) < ``DENWA_CONFIG`` / ``--config`` < environment
-(``DENWA_SECTION__KEY``, and the short names ``DENWA_SIP_BIND``, ``DENWA_SIP_PORT``, ``DENWA_HTTP_BIND``,
-``DENWA_HTTP_PORT``, ``DENWA_DATA_DIR``).
-"""
+"""Typed settings of the service with their defaults and ranges. Where they come from: ``settings_sources``."""
 
 from __future__ import annotations
 
-import os
-import tomllib
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from denwa.config.registration_number import checked_registration_number
 
 DATA = Path(__file__).parent / "data"
 DEMO_FILE = DATA / "demo.toml"
-
-_SHORT_NAMES = {
-    "DENWA_SIP_BIND": ("sip", "bind"),
-    "DENWA_SIP_PORT": ("sip", "port"),
-    "DENWA_HTTP_BIND": ("http", "bind"),
-    "DENWA_HTTP_PORT": ("http", "port"),
-}
 
 
 class ConfigurationError(Exception):
@@ -39,9 +26,9 @@ class Sip(Section):
 
     bind: str = "127.0.0.1"
     port: int = Field(5060, ge=1, le=65535)
-    domains: list[str] = ["denwa.example"]
+    domains: list[str] = Field(["denwa.example"], min_length=1)
     realm: str = ""  # empty: the first domain
-    digest_algorithms: list[Literal["SHA-256", "MD5"]] = ["SHA-256", "MD5"]
+    digest_algorithms: list[Literal["SHA-256", "MD5"]] = Field(["SHA-256", "MD5"], min_length=1)
     sha256_agents: list[str] = ["PJSUA", "Linphone", "Denwa"]  # User-Agent prefixes (decision 0002)
     md5_only_agents: list[str] = ["baresip"]
     nonce_lifetime: int = Field(300, ge=1)
@@ -137,12 +124,18 @@ class Billing(Section):
     notice_days: int = Field(20, ge=1)  # from the notice to the suspension (約款 第17条 2)
     dormant_notice_days: list[int] = [90, 30, 10]  # notices before 12 months without a bill are complete
     run_hour: int = Field(9, ge=0, le=23)  # the service takes the day's step at this hour in Asia/Tokyo
+    issuer_name: str = ""  # on the bill (K3)
+    issuer_registration_number: str = ""  # T and 13 digits; without one the bill is no qualified invoice
+    issuer_address: str = ""
+    issuer_contact: str = ""  # where to ask about the bill
+
+    @field_validator("issuer_registration_number")
+    @classmethod
+    def _registered(cls, value: str) -> str:
+        return checked_registration_number(value) if value else ""
 
 
-class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="DENWA_", env_nested_delimiter="__", extra="ignore", frozen=True)
-    files: ClassVar[tuple[Path, ...]] = ()
-
+class Settings(Section):
     data_dir: Path = Path("data")
     demo: bool = False
     sip: Sip = Sip()
@@ -157,65 +150,6 @@ class Settings(BaseSettings):
     rating: Rating = Rating()
     billing: Billing = Billing()
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (EnvSettingsSource(settings_cls), init_settings)
-
     @property
     def realm(self) -> str:
         return self.sip.realm or self.sip.domains[0]
-
-
-def load_settings(config: Path | None = None, *, demo: bool = False, environ: dict[str, str] | None = None) -> Settings:
-    """Read all sources. Raises ConfigurationError with a text for a person."""
-    env = dict(os.environ if environ is None else environ)
-    config = config or (Path(env["DENWA_CONFIG"]) if env.get("DENWA_CONFIG") else None)
-    values: dict[str, Any] = {}
-    for path in [DEMO_FILE] * demo + [config] * bool(config):
-        _merge(values, _read(Path(str(path))))
-    for name, (section, key) in _SHORT_NAMES.items():
-        if env.get(name):
-            values.setdefault(section, {})[key] = env[name]
-    where = str(config) if config else "settings"
-    faults = [
-        f"{where}: {name}: there is no such section or setting" for name in values if name not in Settings.model_fields
-    ]
-    if demo:
-        values["demo"] = True
-    try:
-        settings = Settings(**values)
-    except ValidationError as fault:
-        raise ConfigurationError("\n".join(faults + _explain(fault, where))) from None
-    if faults:
-        raise ConfigurationError("\n".join(faults))
-    if settings.media.relay != "none":
-        raise ConfigurationError(f"media.relay = {settings.media.relay!r}: only 'none' is supported in this release")
-    return settings
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as fault:
-        raise ConfigurationError(f"{path}: {fault.strerror}") from None
-    except tomllib.TOMLDecodeError as fault:
-        raise ConfigurationError(f"{path}: {fault}") from None
-
-
-def _merge(into: dict[str, Any], more: dict[str, Any]) -> None:
-    for key, value in more.items():
-        if isinstance(value, dict) and isinstance(into.get(key), dict):
-            _merge(into[key], value)
-        else:
-            into[key] = value
-
-
-def _explain(fault: ValidationError, where: str) -> list[str]:
-    return [f"{where}: {'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in fault.errors()]

@@ -174,7 +174,7 @@ def _check_days(loaded: Sequence[_Loaded]) -> Iterator[Fault]:
 
 
 def _tariff(file: _TariffFile) -> Tariff:
-    prices = {
+    prices: dict[str, Price] = {
         row.number_class: Price(row.number_class, row.unit_ms, row.yen_per_unit, TaxClass(row.tax))
         for row in file.price
     }

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from denwa.cli.demo import ensure_demo
 from denwa.cli.desk import databases, numbering_plan, open_desk
-from denwa.config.settings import Settings, load_settings
+from denwa.config.settings import Settings
+from denwa.config.settings_sources import load_settings
 from denwa.contracts.desk import Desk
 from denwa.contracts.subscriber import Subscriber
 

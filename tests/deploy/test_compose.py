@@ -18,7 +18,8 @@ from typing import Any
 
 import pytest
 
-from denwa.config.settings import Settings, load_settings
+from denwa.config.settings import Settings
+from denwa.config.settings_sources import load_settings
 from tests.deploy.compose_file import ComposeFault, parse_compose
 
 ROOT = Path(__file__).parents[2]
