@@ -48,7 +48,7 @@ class Schema:
         return config
 
 
-MAIN = Schema("main", "0002")
+MAIN = Schema("main", "0003")
 JOURNAL = Schema("journal", "0001")
 
 

@@ -34,11 +34,13 @@ subscribers = Table(
     Column("created_at", UtcMillis, nullable=False),
     Column("changed_at", UtcMillis, nullable=False),
     Column("ended_at", UtcMillis),  # set with state terminated
+    Column("card_token", Text, nullable=False, server_default=""),  # of the payment card, never its number (L1, T7)
     CheckConstraint("bill_day BETWEEN 1 AND 28", name="bill_day"),
     CheckConstraint("ring_time BETWEEN 5 AND 60", name="ring_time"),
     CheckConstraint("(forward_mode = 'off') = (forward_target = '')", name="forward_target"),
     Index(None, "mail"),
     Index(None, "state"),
+    Index(None, "card_token"),
 )
 
 blocked_numbers = Table(
