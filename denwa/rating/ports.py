@@ -8,10 +8,12 @@ from datetime import date
 from typing import NamedTuple, Protocol
 
 from denwa.rating.adjustment import Adjustment
+from denwa.rating.arithmetic.usage import UsedCall
 from denwa.rating.billing_month import BillingMonth, billing_month_of
 from denwa.rating.ledger import Correction, Posting, RatedCall
 from denwa.rating.money import Yen
 from denwa.rating.statement import LedgerSum, Statement
+from denwa.rating.tariff import TaxClass
 
 CHARGED_LEGS = ("outgoing", "forwarded")
 
@@ -29,6 +31,13 @@ class EndedCall(NamedTuple):
     ended_ms: int
     duration_ms: int
     end_cause: str
+
+
+class FoundCall(NamedTuple):
+    """An ended call, with the number that was called: E.164, or as dialled when it is no number."""
+
+    call: EndedCall
+    callee: str
 
 
 class AccountTerms(NamedTuple):
@@ -116,6 +125,15 @@ class Bill(NamedTuple):
     total_yen: Yen
 
 
+class BilledPosting(NamedTuple):
+    """A posting with what the journal knows of its call: `leg` and `callee` are "" when the record was deleted."""
+
+    posting: Posting
+    leg: str
+    callee: str  # E.164, or as dialled
+    answered_ms: int
+
+
 class Accounts(Protocol):
     """Contracts, as far as rating is concerned."""
 
@@ -146,6 +164,10 @@ class JournalReader(Protocol):
 
     def ended(self, record_ids: Collection[int]) -> Sequence[EndedCall]:
         """Charged calls among `record_ids`, ended or not found ones left out."""
+        ...
+
+    def find(self, call_id: str, leg: str = "") -> Sequence[FoundCall]:
+        """Charged calls that have ended, by SIP Call-ID, oldest first; of one leg if given."""
         ...
 
     def answered_between(self, first_ms: int, end_ms: int) -> tuple[Sequence[EndedCall], Sequence[EndedCall]]:
@@ -214,6 +236,10 @@ class StatementReader(Protocol):
         """Adjustments billed in months that start from `first_day` to `last_day`, in the order they were posted."""
         ...
 
+    def postings(self, subscriber: str, first_day: date, last_day: date) -> Sequence[Posting]:
+        """Every posting billed to one contract in those months, in the order in which the calls ended."""
+        ...
+
     def corrected(self, first_day: date, last_day: date) -> Sequence[Posting]:
         """Postings billed in those months that are not a call's first rating in the month of the call."""
         ...
@@ -240,4 +266,25 @@ class LedgerStore(Protocol):
 
     def transaction(self) -> AbstractContextManager[LedgerTransaction]:
         """Commits when the block ends, rolls back when it raises. One at a time, over all processes."""
+        ...
+
+
+class ContractHistory(Protocol):
+    """What one contract used and is billed for, from the ledger."""
+
+    def months(
+        self, subscribers: Collection[str], first_day: date, last_day: date
+    ) -> dict[str, dict[date, dict[TaxClass, Yen]]]:
+        """What is payable for the calls that belong to billing months that start from `first_day` to `last_day`.
+
+        By subscriber, first day of the month and tax class; after credit, with all corrections, wherever billed.
+        """
+        ...
+
+    def calls(self, subscriber: str, first_day: date, last_day: date) -> Sequence[UsedCall]:
+        """The calls that belong to those months, by the time they were answered; those taken back are left out."""
+        ...
+
+    def billed(self, subscriber: str, month: BillingMonth) -> Sequence[BilledPosting]:
+        """Every posting that is billed in `month`, by the time the call was answered."""
         ...
