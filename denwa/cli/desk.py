@@ -42,16 +42,20 @@ class Office:
 
     @property
     def who(self) -> str:
-        """Who is at the keyboard, for the change log (O1)."""
-        try:
-            name = os.environ.get("SUDO_USER") or getpass.getuser()
-        except (KeyError, OSError):  # a container's user need not have a name
-            name = f"uid {os.getuid()}"
-        return f"cli:{name}"
+        return at_the_keyboard()
 
     def announce(self) -> None:
         """Make the running service take the change up before the command returns."""
         announce(self.settings)
+
+
+def at_the_keyboard() -> str:
+    """Who runs the command, for the change log and the ledger (O1)."""
+    try:
+        name = os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):  # a container's user need not have a name
+        name = f"uid {os.getuid()}"
+    return f"cli:{name}"
 
 
 def open_desk(engine: Engine, settings: Settings, plan: NumberingPlan) -> Desk:

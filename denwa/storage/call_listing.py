@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Engine, Row, Select, case, func, select
+from sqlalchemy import Engine, Row, Select, func, select
 
 from denwa.rating.ports import CHARGED_LEGS
 from denwa.storage.tables.journal import calls
@@ -68,9 +68,9 @@ class CallListing:
                     yield _listed(row, *charges.get(row.id, (None, None)))
 
     def _charges(self, record_ids: list[int]) -> dict[int, tuple[int, int]]:
-        """(units, yen after all corrections) of the rated ones."""
+        """(units, yen) of the rated ones after all corrections."""
         columns = postings.c
-        units = func.sum(case((columns.revision == 0, columns.units), else_=0))
+        units = func.sum(columns.units * columns.calls)  # a reversal counts as -1 call, moved credit as none
         query = (
             select(columns.record_id, units, func.sum(columns.charge_yen))
             .where(columns.record_id.in_(record_ids))

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Engine, Row, Select, func, select, type_coerce
 
-from denwa.rating.ports import CHARGED_LEGS, EndedCall
+from denwa.rating.ports import CHARGED_LEGS, EndedCall, FoundCall
 from denwa.storage.columns import from_millis
 from denwa.storage.rating_store import chunks
 from denwa.storage.tables.journal import calls
@@ -53,6 +53,14 @@ class SqlJournalReader:
         for chunk in chunks(record_ids):
             found += _charged(self._rows(select(*_COLUMNS).where(calls.c.id.in_(chunk), calls.c.end_seq.is_not(None))))
         return found
+
+    def find(self, call_id: str, leg: str = "") -> list[FoundCall]:
+        query = select(*_COLUMNS, calls.c.callee).where(calls.c.call_id == call_id, calls.c.end_seq.is_not(None))
+        if leg:
+            query = query.where(calls.c.leg == leg)
+        rows = self._rows(query.order_by(calls.c.id))
+        callees = {row.id: row.callee for row in rows}
+        return [FoundCall(call, callees[call.record_id]) for call in _charged(rows)]
 
     def answered_between(self, first_ms: int, end_ms: int) -> tuple[list[EndedCall], list[EndedCall]]:
         """(ended, still up) charged calls answered in the half-open interval."""

@@ -44,6 +44,14 @@ class SqlStatements:
         with self._engine.connect() as connection:
             return adjustments_where(connection, *_billed(adjustments, first_day, last_day, subscriber))
 
+    def postings(self, subscriber: str, first_day: date, last_day: date) -> list[Posting]:
+        query = select(postings).where(*_billed(postings, first_day, last_day, subscriber))
+        with self._engine.connect() as connection:
+            found = [posting_of(row) for row in connection.execute(query)]
+        return sorted(
+            found, key=lambda posting: (posting.ended_ms, posting.call_id, posting.record_id, posting.revision)
+        )
+
     def corrected(self, first_day: date, last_day: date) -> list[Posting]:
         columns = postings.c
         other = or_(columns.revision > 0, columns.call_month_start != columns.month_start)
