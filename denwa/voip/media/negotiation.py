@@ -18,6 +18,8 @@ NEGOTIATING: Final = frozenset((b"INVITE", b"UPDATE", b"PRACK"))
 _PLAIN: Final = frozenset((b"Content-Type: application/sdp", b"c: application/sdp"))
 _BOUNDARY: Final = re.compile(rb';\s*boundary\s*=\s*(?:"([^"]{1,70})"|([^\s";]{1,70}))', re.IGNORECASE)
 _MAX_PARTS: Final = 10
+_MAX_UNTOUCHED: Final = 600  # octets
+_UNTOUCHED: Final = 512
 _MAX_REMEMBERED: Final = 4096  # octets of an SDP whose plan is worth keeping: ordinary ones have 200 to 1,500
 
 
@@ -26,6 +28,9 @@ class Negotiation:
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
+        # What follows the port of the only or first stream, of SDPs that stay as they are: with many phones it is the
+        # same in every call, so that nothing needs to be read.
+        self._untouched: dict[tuple[Role, CodecOrder, tuple[int, ...], bytes], Plan] = {}
 
     def offer(self, call: Call, request: Message) -> str:
         """An offer in a request: filter it. Gives the reason when it must be refused (488), "" otherwise."""
@@ -50,15 +55,29 @@ class Negotiation:
         body = message.body
         whole = end - start == len(body)
         sdp = body if whole else body[start:end]
-        find = plan if len(sdp) <= _MAX_REMEMBERED else plan.__wrapped__
-        offered = call.ilbc_modes if role is Role.ANSWER else ()
-        decided: Plan = find(essence(sdp), self._order(call), role, offered)
+        decided = self._decide(sdp, self._order(call), role, call.ilbc_modes if role is Role.ANSWER else ())
         if role is Role.OFFER:
             call.ilbc_modes = decided.ilbc_modes
         if decided.changes:
             sdp = edit(sdp, decided.changes, decided.refused_mids)
             message.body = sdp if whole else body[:start] + sdp + body[end:]
             message.replace(CONTENT_LENGTH, b"Content-Length: %d" % len(message.body))
+        return decided
+
+    def _decide(self, sdp: bytes, order: CodecOrder, role: Role, offered: tuple[int, ...]) -> Plan:
+        before, _, stream = sdp.partition(b"\nm=audio ")
+        port, _, rest = stream.partition(b" ")
+        plain = port.isdigit() and port.strip(b"0") != b"" and b"\nm=" not in before and len(rest) <= _MAX_UNTOUCHED
+        if plain:
+            known = self._untouched.get((role, order, offered, rest))
+            if known is not None:
+                return known
+        find = plan if len(sdp) <= _MAX_REMEMBERED else plan.__wrapped__
+        decided: Plan = find(essence(sdp), order, role, offered)
+        if plain and not decided.changes and not decided.refusal:
+            if len(self._untouched) >= _UNTOUCHED:
+                self._untouched.clear()
+            self._untouched[role, order, offered, rest] = decided
         return decided
 
     def _order(self, call: Call) -> CodecOrder:
