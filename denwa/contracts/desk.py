@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from denwa.contracts.credentials import RandomBytes, account_of, check_sip_password, generate_sip_password, ha1
 from denwa.contracts.faults import ContractFault, Reason
+from denwa.contracts.measures import Cause, Measure, MeasureAct, MeasureKind, MeasureState, suspension
+from denwa.contracts.payment_card import check_card_token, check_numbers_on_card
 from denwa.contracts.ports import ContractsStore, ContractsUnit, DialPlan
 from denwa.contracts.preferences import check_mail, check_name, difference, with_settings
 from denwa.contracts.sealing import Seal
+from denwa.contracts.standing import Clerk
 from denwa.contracts.stock import OwnRange, first_free, following
 from denwa.contracts.subscriber import (
     BILL_DAY_MAX,
@@ -39,6 +43,7 @@ class Application:
     web_password: str = ""
     bill_day: int = 1
     profile: str = ""
+    card_token: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +58,21 @@ class Desk:
     random_bytes: RandomBytes
     realm: str
     ring_time: int = 20
+    service_name: str = "Denwa"  # stands in notices
 
-    def add(self, application: Application, who: str, now: datetime) -> tuple[Subscriber, str]:
-        """A new subscriber and its SIP password."""
+    def add(
+        self, application: Application, who: str, now: datetime, *, whatever_the_card: bool = False
+    ) -> tuple[Subscriber, str]:
+        """A new subscriber and its SIP password.
+
+        `whatever_the_card`: the operator gives a sixth number on one card (約款 第9条 4).
+        """
         self.check(application)
         password = application.sip_password or self.new_sip_password()
         web_hash = self.web_passwords.hash(application.web_password) if application.web_password else ""
         with self.store.changing(who, now) as unit:
+            if application.card_token and not whatever_the_card:
+                check_numbers_on_card(len(unit.numbers_on_card(application.card_token)))
             number = application.number or self._next_number(unit)
             if unit.given([number]):
                 raise ContractFault(Reason.NUMBER_TAKEN, f"{_shown(number)} was given before")
@@ -73,6 +86,8 @@ class Desk:
         check_mail(application.mail)
         if application.sip_password:
             check_sip_password(application.sip_password)
+        if application.card_token:
+            check_card_token(application.card_token)
         if application.web_password:
             check_web_password(application.web_password)
         if not BILL_DAY_MIN <= application.bill_day <= BILL_DAY_MAX:
@@ -97,6 +112,7 @@ class Desk:
             web_password_hash=web_hash,
             ring_time=self.ring_time,
             profile=application.profile,
+            card_token=application.card_token,
         )
 
     def change(
@@ -126,11 +142,40 @@ class Desk:
         return self.seal.open(subscriber.account, subscriber.credentials.sealed_password)
 
     def move(self, number: str, act: Act, who: str, now: datetime) -> Subscriber:
-        """Suspend, resume or terminate (L2)."""
+        """Suspend, resume or terminate at once (L2); a suspension without another cause, for six months at most."""
+        with self.changing(who, now) as clerk:
+            subscriber = _found(clerk.unit, number)
+            if act is Act.SUSPEND:
+                return clerk.suspend(subscriber, suspension(number, Cause.REQUEST, clerk.day))
+            return clerk.resume(subscriber) if act is Act.RESUME else clerk.terminate(subscriber)
+
+    def announce(self, measure: Measure, who: str, now: datetime, *, at_once: bool = False) -> Measure:
+        """A suspension or termination that the subscriber is told of before (K9); `at_once`: it begins now."""
+        with self.changing(who, now) as clerk:
+            subscriber = _found(clerk.unit, measure.subscriber)
+            if at_once and measure.kind is MeasureKind.SUSPENSION:
+                clerk.suspend(subscriber, measure)
+                return measure.after(MeasureAct.BEGIN)
+            announced = clerk.announce(subscriber, measure)
+            what = f"{measure.kind} from {measure.from_day} announced: {measure.cause}"
+            clerk.unit.log([measure.subscriber], what)
+        return announced
+
+    def withdraw(self, number: str, key: int, who: str, now: datetime) -> Measure:
+        """Take an announced measure back. ContractFault(STATE) when it is not announced."""
+        with self.changing(who, now) as clerk:
+            subscriber = _found(clerk.unit, number)
+            for measure in clerk.unit.measures(number):
+                if measure.key == key and measure.state is MeasureState.ANNOUNCED:
+                    clerk.release(subscriber, [measure])
+                    return measure.after(MeasureAct.WITHDRAW)
+        raise ContractFault(Reason.STATE, f"{_shown(number)} has no announced measure {key}")
+
+    @contextmanager
+    def changing(self, who: str, now: datetime) -> Iterator[Clerk]:
+        """A transaction for what follows from the life of a contract."""
         with self.store.changing(who, now) as unit:
-            after = _found(unit, number).after(act, now)
-            unit.replace(after, str(after.state))
-        return after
+            yield Clerk(unit, now.astimezone(TOKYO).date(), now, self.service_name)
 
     def block(self, number: str, blocked: str, who: str, now: datetime) -> bool:
         """Put a number (E.164) on the blocklist (B1). False when it is there already."""

@@ -19,6 +19,7 @@ class Reason(StrEnum):
     STATE = "state"  # L2: the state of the contract does not allow it
     BLOCKLIST_FULL = "blocklist-full"  # B1
     NOT_BLOCKED = "not-blocked"
+    CARD_FULL = "card-full"  # T7: a sixth number on one payment card
     KEY = "key"  # the key file does not fit what it should open
 
 

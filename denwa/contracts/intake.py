@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
+from denwa.contracts.csv_rows import BadRow
 from denwa.contracts.desk import Desk
 from denwa.contracts.faults import ContractFault
-from denwa.contracts.import_file import BadRow, Row
+from denwa.contracts.import_file import Row
 from denwa.contracts.subscriber import Subscriber
 from denwa.contracts.web_password import BULK
 

@@ -1,4 +1,4 @@
-"""What contracts need from outside: a store with transactions, and how a dialled number is read."""
+"""What contracts need from outside: a store with transactions, how a dialled number is read, rules of the rating."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from contextlib import AbstractContextManager
 from datetime import date, datetime
 from typing import NamedTuple, Protocol
 
+from denwa.contracts.billing_life import Bill
+from denwa.contracts.dormancy import QuietContract
+from denwa.contracts.measures import Measure
+from denwa.contracts.notices import Notice, NoticeState
+from denwa.contracts.payments import PaymentResult
 from denwa.contracts.subscriber import State, Subscriber
 from denwa.numbering import Reading, Refusal
 
@@ -54,6 +59,56 @@ class ContractsUnit(Protocol):
 
     def unblock(self, number: str, blocked: str) -> None: ...
 
+    def numbers_on_card(self, card_token: str) -> list[str]:
+        """Numbers ever given on a payment card, of ended contracts too, in the order in which they were given (T7)."""
+        ...
+
+    def log(self, numbers: Sequence[str], what: str) -> None:
+        """An entry in the change log of each number, without a change of the subscriber itself (O1)."""
+        ...
+
+    def bills(self, number: str) -> list[Bill]:
+        """Bills that are not paid, by month."""
+        ...
+
+    def bill(self, number: str, month: str) -> Bill | None: ...
+
+    def add_bills(self, month: str, bills: Sequence[Bill]) -> None:
+        """Take the bills of a closed month in, and remember that its bills were taken in."""
+        ...
+
+    def put_bill(self, bill: Bill) -> None: ...
+
+    def payment_result(self, reference: str) -> PaymentResult | None: ...
+
+    def add_payment_result(self, result: PaymentResult) -> None: ...
+
+    def measures(self, number: str) -> list[Measure]:
+        """Measures that are announced or in force, in the order in which they were made."""
+        ...
+
+    def add_measure(self, measure: Measure) -> Measure:
+        """The measure with its key."""
+        ...
+
+    def put_measure(self, measure: Measure) -> None:
+        """Write the state; the moment is kept with it."""
+        ...
+
+    def notices(self, number: str) -> list[Notice]:
+        """Every notice to the subscriber, in the order in which they were written."""
+        ...
+
+    def add_notice(self, notice: Notice) -> None:
+        """Nothing changes when (subscriber, kind, about) is there already."""
+        ...
+
+    def put_notice(self, notice: Notice) -> None: ...
+
+    def mail(self, notice: Notice, recipient: str, mail_id: str) -> None:
+        """Hand a notice to the mail that goes out, with this transaction, once for one Message-ID."""
+        ...
+
 
 class ContractsStore(Protocol):
     def changing(self, who: str, now: datetime) -> AbstractContextManager[ContractsUnit]:
@@ -79,3 +134,87 @@ class DialPlan(Protocol):
     """The part of the numbering plan that contracts use."""
 
     def read(self, dialled: str, on: date) -> Reading | Refusal: ...
+
+
+class ListedBill(NamedTuple):
+    """A bill as the operator sees it: with the agent's last reference for it, "" before the first result."""
+
+    bill: Bill
+    reference: str
+
+
+class ListedNotice(NamedTuple):
+    """A notice as the operator sees it. `mail`: where it goes by mail, "" when there is no address; `delivery`: what
+    became of the mail: waiting | sent | undeliverable, "" when there is no trace (any more)."""
+
+    notice: Notice
+    mail: str
+    delivery: str
+
+
+class ClosedBill(NamedTuple):
+    """What a contract was billed when a month was closed; yen, tax included (`late_interest_yen` is part of it)."""
+
+    subscriber: str
+    month: str
+    period_start: date
+    period_end: date
+    total_yen: int
+    late_interest_yen: int
+
+
+class BillingStore(Protocol):
+    """What the daily step and its lists read; each method sees what is committed."""
+
+    def changing(self, who: str, now: datetime) -> AbstractContextManager[ContractsUnit]:
+        """As in ContractsStore."""
+        ...
+
+    def months_to_take_in(self) -> list[str]:
+        """Closed months whose bills were not taken in."""
+        ...
+
+    def closed_bills(self, month: str) -> list[ClosedBill]: ...
+
+    def unsettled(self, due_before: date | None) -> list[str]:
+        """Numbers with a bill that failed or a measure that is announced or in force; with `due_before` also those with
+        a bill due before that day without a result."""
+        ...
+
+    def quiet_contracts(self) -> list[QuietContract]:
+        """Every contract that has not ended, by number."""
+        ...
+
+    def dormancy_notices(self) -> dict[str, list[Notice]]:
+        """Notices of dormancy by number."""
+        ...
+
+    def listed_notices(self, state: NoticeState | None = None, number: str = "") -> list[ListedNotice]: ...
+
+    def listed_bills(self, *, number: str = "", unpaid: bool = False) -> list[ListedBill]: ...
+
+    def paid_without_interest(self) -> list[Bill]:
+        """Paid bills of which it is not known what late payment has cost."""
+        ...
+
+    def listed_measures(self, number: str = "", *, live: bool = False) -> list[Measure]:
+        """Measures by number and age; `live`: only those announced or in force."""
+        ...
+
+
+class LateInterestRule(Protocol):
+    def __call__(self, principal_yen: int, due_on: date, paid_on: date) -> tuple[int, str]:
+        """T11: (yen, working); 0 yen when none is due."""
+        ...
+
+
+class InterestLedger(Protocol):
+    def __call__(self, bill: Bill, yen: int, working: str, who: str, now: datetime) -> None:
+        """Charge the interest on a bill that was paid late; the same bill again changes nothing."""
+        ...
+
+
+class DormancyRule(Protocol):
+    def __call__(self, contract: QuietContract) -> date:
+        """The first day on which the contract has had 12 months in a row without a bill."""
+        ...

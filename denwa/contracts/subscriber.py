@@ -83,7 +83,10 @@ class SipCredentials:
 
 @dataclass(frozen=True, slots=True)
 class Subscriber:
-    """`number` is E.164, `account` the SIP user (N2); `web_password_hash` is empty while no password is set."""
+    """`number` is E.164, `account` the SIP user (N2); `web_password_hash` is empty while no password is set.
+
+    `card_token` stands for the payment card at the payment service; it is never the card's number (L1).
+    """
 
     number: str
     account: str
@@ -95,6 +98,7 @@ class Subscriber:
     created_at: datetime
     changed_at: datetime
     web_password_hash: str = field(default="", repr=False)
+    card_token: str = field(default="", repr=False)
     state: State = State.ACTIVE
     ring_time: int = 20
     voicemail: bool = True  # V1: on for a new subscriber

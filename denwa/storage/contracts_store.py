@@ -19,6 +19,7 @@ from denwa.contracts.subscriber import (
     State,
     Subscriber,
 )
+from denwa.storage.billing_rows import BillingRows
 from denwa.storage.tables.contracts import blocked_numbers, changes, number_stock, subscribers
 
 # PostgreSQL: one writer of contracts at a time, as on SQLite. So numbers are given in order, and an entry of
@@ -68,13 +69,8 @@ class SqlContractsStore:
             return [Change(row.seq, row.at, row.who, row.subscriber, row.what) for row in connection.execute(query)]
 
 
-class SqlContractsUnit:
+class SqlContractsUnit(BillingRows):
     """The port `ContractsUnit`: one transaction of one writer."""
-
-    def __init__(self, connection: Connection, who: str, now: datetime) -> None:
-        self._connection = connection
-        self._who = who
-        self._now = now
 
     def find(self, number: str) -> Subscriber | None:
         return _find(self._connection, number)
@@ -95,12 +91,12 @@ class SqlContractsUnit:
 
     def add(self, new: Sequence[Subscriber], what: str) -> None:
         self._connection.execute(insert(subscribers), [_values(subscriber) for subscriber in new])
-        self._log([subscriber.number for subscriber in new], what)
+        self.log([subscriber.number for subscriber in new], what)
 
     def replace(self, subscriber: Subscriber, what: str) -> None:
         where = subscribers.c.number == subscriber.number
         self._connection.execute(update(subscribers).where(where).values(_values(subscriber)))
-        self._log([subscriber.number], what)
+        self.log([subscriber.number], what)
 
     def stock_position(self, first: str) -> str | None:
         return self._connection.scalar(select(number_stock.c.next).where(number_stock.c.first == first))
@@ -117,16 +113,12 @@ class SqlContractsUnit:
     def block(self, number: str, blocked: str) -> None:
         row = {"subscriber": number, "blocked": blocked, "added_at": self._now}
         self._connection.execute(insert(blocked_numbers).values(row))
-        self._log([number], "blocklist: one added")  # B6: which number it is stays in the blocklist
+        self.log([number], "blocklist: one added")  # B6: which number it is stays in the blocklist
 
     def unblock(self, number: str, blocked: str) -> None:
         where = (blocked_numbers.c.subscriber == number, blocked_numbers.c.blocked == blocked)
         self._connection.execute(delete(blocked_numbers).where(*where))
-        self._log([number], "blocklist: one removed")
-
-    def _log(self, numbers: Sequence[str], what: str) -> None:
-        rows = [{"at": self._now, "who": self._who, "subscriber": number, "what": what} for number in numbers]
-        self._connection.execute(insert(changes), rows)
+        self.log([number], "blocklist: one removed")
 
 
 def lock_contracts(connection: Connection) -> None:
@@ -170,6 +162,7 @@ def _values(subscriber: Subscriber) -> dict[str, Any]:
         "ha1_sha256": credentials.ha1_sha256,
         "sip_password_sealed": credentials.sealed_password,
         "web_password_hash": subscriber.web_password_hash,
+        "card_token": subscriber.card_token,
         "created_at": subscriber.created_at,
         "changed_at": subscriber.changed_at,
         "ended_at": subscriber.ended_at,
@@ -188,6 +181,7 @@ def _subscriber(row: Row[Any]) -> Subscriber:
         created_at=row.created_at,
         changed_at=row.changed_at,
         web_password_hash=row.web_password_hash,
+        card_token=row.card_token,
         state=State(row.state),
         ring_time=row.ring_time,
         voicemail=row.voicemail,

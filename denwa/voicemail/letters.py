@@ -1,4 +1,7 @@
-"""What mails to subscribers say (M2-M4): call notice and message notice, Japanese first. Pure."""
+"""What mails to subscribers say (M2-M4): call notice and message notice, Japanese first. Pure.
+
+Notices about the contract (K9) come with their text and go out in the same way.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ JAPAN = ZoneInfo("Asia/Tokyo")
 class Kind(StrEnum):
     CALL_NOTICE = "call-notice"  # the caller left before the tone
     MESSAGE_NOTICE = "message-notice"
+    SERVICE_NOTICE = "service-notice"  # about the contract; subject and text come with it
 
 
 _SUBJECTS = {Kind.CALL_NOTICE: "着信通知", Kind.MESSAGE_NOTICE: "メッセージお預かり通知"}
@@ -54,6 +58,8 @@ class Letter:
     most: int = 0
     attach: bool = False  # the recording goes with it (M1)
     keep_days: int = 0
+    subject: str = ""  # of a service notice, as its text
+    text: str = ""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -86,14 +92,15 @@ def compose(
     try:
         mail["From"] = Address(sender.service_name, addr_spec=sender.address)
         mail["To"] = Address(addr_spec=recipient)
-        mail["Subject"] = f"【{sender.service_name}】{_SUBJECTS[letter.kind]}"
+        mail["Subject"] = f"【{sender.service_name}】{letter.subject or _SUBJECTS[letter.kind]}"
         mail["Date"] = format_datetime(now.astimezone(JAPAN))
         mail["Message-ID"] = message_id
     except (ValueError, IndexError, MessageError):
         raise LetterFault("the subscriber's mail address is not one") from None  # without it: logs name nobody
     mail["Auto-Submitted"] = "auto-generated"
     # base64: lines of any length and every byte pass mail servers without 8BITMIME.
-    mail.set_content(_text(letter, sender.service_name, sound is not None), charset="utf-8", cte="base64")
+    text = letter.text or _text(letter, sender.service_name, sound is not None)
+    mail.set_content(text, charset="utf-8", cte="base64")
     if sound is not None:
         called_at = _japan(letter.called_at_ms)
         name = f"メッセージ_{called_at:%Y%m%d_%H%M%S}.wav"

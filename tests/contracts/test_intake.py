@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from denwa.contracts.csv_rows import BadRow
 from denwa.contracts.desk import Application, Desk
 from denwa.contracts.faults import ContractFault
-from denwa.contracts.import_file import COLUMNS, BadRow, Row, read_rows
+from denwa.contracts.import_file import COLUMNS, Row, read_rows
 from denwa.contracts.intake import BATCH, take_in
 from tests.contracts.desks import NOW, NUMBER, application
 

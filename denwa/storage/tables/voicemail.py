@@ -50,7 +50,7 @@ outbox = Table(
     metadata,
     Column("id", BigId, primary_key=True),
     Column("message_id", Text, nullable=False, unique=True),  # the mail's Message-ID, the same at every attempt
-    Column("kind", String(30), nullable=False),  # call-notice | message-notice
+    Column("kind", String(30), nullable=False),  # call-notice | message-notice | service-notice
     Column("mailbox", String(20), nullable=False),  # E.164 of the subscriber it is for
     Column("recipient", Text, nullable=False),
     Column("voicemail", BigInteger),  # id of the message it tells of, NULL for a call notice

@@ -1,0 +1,156 @@
+"""Rows of billing life as the contracts know them, and the part of a contracts transaction that writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from denwa.contracts.billing_life import Bill, BillState
+from denwa.contracts.measures import Cause, Measure, MeasureKind, MeasureState
+from denwa.contracts.notices import Notice, NoticeKind, NoticeState
+from denwa.contracts.payments import Outcome, PaymentResult
+from denwa.storage.tables.billing import claimed_months, claims, measures, notices, payment_results
+from denwa.storage.tables.contracts import changes, subscribers
+from denwa.storage.tables.voicemail import outbox
+from denwa.voicemail.letters import Kind, Letter
+
+LIVE = (str(MeasureState.ANNOUNCED), str(MeasureState.IN_FORCE))
+
+
+class BillingRows:
+    """The part of `SqlContractsUnit` that is about bills, measures and notices."""
+
+    def __init__(self, connection: Connection, who: str, now: datetime) -> None:
+        self._connection = connection
+        self._who = who
+        self._now = now
+
+    def numbers_on_card(self, card_token: str) -> list[str]:
+        query = select(subscribers.c.number).where(subscribers.c.card_token == card_token)
+        return list(self._connection.scalars(query.order_by(subscribers.c.created_at, subscribers.c.number)))
+
+    def log(self, numbers: Sequence[str], what: str) -> None:
+        rows = [{"at": self._now, "who": self._who, "subscriber": number, "what": what} for number in numbers]
+        self._connection.execute(insert(changes), rows)
+
+    def bills(self, number: str) -> list[Bill]:
+        query = select(claims).where(claims.c.subscriber == number, claims.c.state != str(BillState.PAID))
+        return [bill_of(row) for row in self._connection.execute(query.order_by(claims.c.month))]
+
+    def bill(self, number: str, month: str) -> Bill | None:
+        query = select(claims).where(claims.c.subscriber == number, claims.c.month == month)
+        row = self._connection.execute(query).one_or_none()
+        return None if row is None else bill_of(row)
+
+    def add_bills(self, month: str, bills: Sequence[Bill]) -> None:
+        added = _insert_new(self._connection, claimed_months).values(name=month).returning(claimed_months.c.name)
+        if bills and self._connection.execute(added).one_or_none():
+            self._connection.execute(insert(claims), [bill._asdict() for bill in bills])
+
+    def put_bill(self, bill: Bill) -> None:
+        where = (claims.c.subscriber == bill.subscriber, claims.c.month == bill.month)
+        values = {"state": str(bill.state), "paid_on": bill.paid_on, "interest_yen": bill.interest_yen}
+        self._connection.execute(update(claims).where(*where).values(**values))
+
+    def payment_result(self, reference: str) -> PaymentResult | None:
+        row = self._connection.execute(
+            select(payment_results).where(payment_results.c.reference == reference)
+        ).one_or_none()
+        if row is None:
+            return None
+        return PaymentResult(row.subscriber, row.month, Outcome(row.outcome), row.paid_on, row.amount_yen, reference)
+
+    def add_payment_result(self, result: PaymentResult) -> None:
+        values = result._asdict() | {"outcome": str(result.outcome), "read_at": self._now, "who": self._who}
+        self._connection.execute(insert(payment_results).values(values))
+
+    def measures(self, number: str) -> list[Measure]:
+        query = measures_query().where(measures.c.subscriber == number, measures.c.state.in_(LIVE))
+        return [measure_of(row) for row in self._connection.execute(query.order_by(measures.c.id))]
+
+    def add_measure(self, measure: Measure) -> Measure:
+        values = {name: getattr(measure, name) for name in ("subscriber", "month", "from_day", "until_day")}
+        values |= {name: str(getattr(measure, name)) for name in ("kind", "cause", "state")}
+        values |= {"made_at": self._now, "made_by": self._who}
+        key = self._connection.scalar(insert(measures).values(values).returning(measures.c.id))
+        assert key is not None  # RETURNING
+        return measure._replace(key=key)
+
+    def put_measure(self, measure: Measure) -> None:
+        moment = "began_at" if measure.state is MeasureState.IN_FORCE else "ended_at"
+        change = update(measures).where(measures.c.id == measure.key)
+        self._connection.execute(change.values({"state": str(measure.state), moment: self._now}))
+
+    def notices(self, number: str) -> list[Notice]:
+        query = select(notices).where(notices.c.subscriber == number).order_by(notices.c.id)
+        return [notice_of(row) for row in self._connection.execute(query)]
+
+    def add_notice(self, notice: Notice) -> None:
+        values = notice._asdict() | {"kind": str(notice.kind), "state": str(notice.state)}
+        del values["key"]
+        values |= {"mail_id": "", "written_at": self._now}
+        self._connection.execute(_insert_new(self._connection, notices).values(values))
+
+    def put_notice(self, notice: Notice) -> None:
+        values = {"state": str(notice.state), "given_on": notice.given_on, "channel": notice.channel}
+        self._connection.execute(update(notices).where(notices.c.id == notice.key).values(values))
+
+    def mail(self, notice: Notice, recipient: str, mail_id: str) -> None:
+        account = self._connection.scalar(
+            select(subscribers.c.account).where(subscribers.c.number == notice.subscriber)
+        )
+        letter = Letter(
+            Kind.SERVICE_NOTICE, notice.subscriber, account or "", "", "", 0, subject=notice.subject, text=notice.text
+        )
+        values = {
+            "message_id": mail_id,
+            "kind": str(letter.kind),
+            "mailbox": notice.subscriber,
+            "recipient": recipient,
+            "details": letter.to_json(),
+            "state": "waiting",
+            "created_at": self._now,
+            "due_at": self._now,
+            "attempts": 0,
+            "claimed_by": "",
+            "last_error": "",
+        }
+        self._connection.execute(_insert_new(self._connection, outbox).values(values))
+        self._connection.execute(update(notices).where(notices.c.id == notice.key).values(mail_id=mail_id))
+
+
+def bill_of(row: Row[Any]) -> Bill:
+    return Bill(
+        row.subscriber, row.month, row.period_start, row.period_end, row.total_yen, row.late_interest_yen, row.due_on,
+        BillState(row.state), row.paid_on, row.interest_yen,
+    )  # fmt: skip
+
+
+def measures_query() -> Any:
+    """Measures with the day on which their notice was given."""
+    told = select(notices.c.given_on).where(notices.c.measure == measures.c.id, notices.c.state == "given")
+    return select(measures, told.order_by(notices.c.given_on).limit(1).scalar_subquery().label("told_on"))
+
+
+def measure_of(row: Row[Any]) -> Measure:
+    return Measure(
+        row.id, row.subscriber, MeasureKind(row.kind), Cause(row.cause), row.month, row.from_day, row.until_day,
+        MeasureState(row.state), row.told_on,
+    )  # fmt: skip
+
+
+def notice_of(row: Row[Any]) -> Notice:
+    return Notice(
+        row.id, row.subscriber, NoticeKind(row.kind), row.about, row.due_on, row.subject, row.text, row.measure,
+        NoticeState(row.state), row.given_on, row.channel,
+    )  # fmt: skip
+
+
+def _insert_new(connection: Connection, table: Any) -> Any:
+    """An INSERT that changes nothing when a unique column has the value already."""
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    return dialect.insert(table).on_conflict_do_nothing()
