@@ -6,9 +6,10 @@ The driver calls `receive` for each message and `advance` when `next_due` comes,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from denwa.numbering.plan import NumberingPlan
 from denwa.voip.calls.call import Call, CallState, CallTable
@@ -18,11 +19,11 @@ from denwa.voip.calls.session import agree_timer
 from denwa.voip.context import ALLOW, Context, EngineSettings, HeldGroup
 from denwa.voip.proxy.admission import Admission
 from denwa.voip.proxy.forward import pop_via
-from denwa.voip.proxy.invite import InviteChain
+from denwa.voip.proxy.invite import UNDERSTOOD, InviteChain
 from denwa.voip.proxy.ports import VoicemailPlaces
 from denwa.voip.proxy.setup import CallSetup
 from denwa.voip.registrar.handler import Registrar
-from denwa.voip.sip.checks import request_fault, response_fault
+from denwa.voip.sip.checks import RECOGNISED, request_fault, response_fault, unsupported_extensions
 from denwa.voip.sip.digest import Digest
 from denwa.voip.sip.fields import FieldFault, Via, cseq_of, tag_of, top_via
 from denwa.voip.sip.message import (
@@ -32,6 +33,7 @@ from denwa.voip.sip.message import (
     MAX_FORWARDS,
     PROXY_AUTHORIZATION,
     PROXY_REQUIRE,
+    REQUIRE,
     TO,
     VIA,
     Message,
@@ -39,7 +41,7 @@ from denwa.voip.sip.message import (
     parse_message,
 )
 from denwa.voip.sip.peer import Peer
-from denwa.voip.sip.response import make_response, reason_header
+from denwa.voip.sip.response import make_partial_response, make_response, reason_header
 from denwa.voip.sip.transactions import ClientTransaction, ServerTransaction, Transaction, TransactionLayer
 from denwa.voip.subscribers import Directory
 
@@ -152,11 +154,17 @@ class SipEngine:
             via = top_via(request.value(VIA) or b"")
         except FieldFault as unreadable:
             self._drop(str(unreadable))
+            if request.method != b"ACK":
+                self._refuse_stateless(request, 400, str(unreadable), peer)
             return
         answer_to = _mark_source(request, via, peer)
         self._peer = peer
         if not request.to_tag:
             if request.method == b"REGISTER":
+                if REQUIRE in request.at and (unknown := unsupported_extensions(request, UNDERSTOOD, REQUIRE)):
+                    unsupported = b"Unsupported: " + b", ".join(unknown)
+                    self._refuse_stateless(request, 420, "extension not known", answer_to, unsupported)
+                    return
                 self.registrar.register(request, via.branch, answer_to, peer)
                 return
             if request.method == b"INVITE" and self._lacks_credentials(request, peer):
@@ -185,11 +193,26 @@ class SipEngine:
         elif method == b"INVITE":
             self._invites.invite(transaction, request, peer, now)
         elif method == b"OPTIONS":
-            self.ctx.respond(transaction, 200, now, [ALLOW, b"Accept: application/sdp", b"Supported: timer, path"])
+            self._options(transaction, request, now)
         elif method in (b"BYE", b"UPDATE", b"PRACK", b"INFO"):
-            self.ctx.refuse(transaction, 481, "no such call", now)
-        else:
+            if self.calls.find(request.call_id, b"") is not None:  # its caller is of RFC 2543 and has no tag
+                self.dialogs.request(transaction, request, peer, now)
+            else:
+                self.ctx.refuse(transaction, 481, "no such call", now)
+        elif method in RECOGNISED:
             self.ctx.refuse(transaction, 405, "this service does not do that", now, ALLOW)  # N8: MESSAGE too
+        else:
+            self.ctx.refuse(transaction, 501, "method not known", now, ALLOW)
+
+    def _options(self, transaction: ServerTransaction, request: Message, now: float) -> None:
+        """Answered for the service itself; nobody's phone is asked."""
+        unknown = unsupported_extensions(request, UNDERSTOOD) or unsupported_extensions(request, UNDERSTOOD, REQUIRE)
+        if unknown:
+            self.ctx.refuse(transaction, 420, "extension not known", now, b"Unsupported: " + b", ".join(unknown))
+        elif request.value(MAX_FORWARDS) == b"0" and b"@" in request.uri:
+            self.ctx.refuse(transaction, 483, "Max-Forwards used up", now)  # it asks for somebody further on
+        else:
+            self.ctx.respond(transaction, 200, now, [ALLOW, b"Accept: application/sdp", b"Supported: timer, path"])
 
     def _cancel(self, transaction: ServerTransaction, request: Message, now: float) -> None:
         via = top_via(request.value(VIA) or b"")
@@ -274,10 +297,13 @@ class SipEngine:
         self.ctx.counters["dropped", reason.partition(":")[0]] += 1
 
     def _refuse_stateless(self, request: Message, status: int, text: str, peer: Peer, *extra: bytes) -> None:
-        if not all(kind in request.at for kind in (VIA, FROM, TO, CALL_ID, CSEQ)):
-            return
+        if VIA not in request.at:
+            return  # nobody could tell what the answer is to
         lines = [reason_header(status, text), *extra]
-        self.ctx.send(peer, make_response(request, status, self.ctx.token(), lines))
+        if all(kind in request.at for kind in (FROM, TO, CALL_ID, CSEQ)):
+            self.ctx.send(peer, make_response(request, status, self.ctx.token(), lines))
+        else:
+            self.ctx.send(peer, make_partial_response(request, status, lines))
 
 
 def _mark_source(request: Message, via: Via, peer: Peer) -> Peer:
@@ -288,14 +314,23 @@ def _mark_source(request: Message, via: Via, peer: Peer) -> Peer:
         request.lines[i] = line.replace(b";rport", _rport_mark(peer[0], peer[1]), 1)
         return peer
     host = peer[0]
-    sent_host, _, sent_port = via.sent_by.partition(b":") if via.sent_by[:1] != b"[" else via.sent_by.rpartition(b":")
+    bracket = via.sent_by.find(b"]")
+    sent_host, _, sent_port = (
+        via.sent_by.partition(b":") if bracket < 0 else (via.sent_by[1:bracket], b"", via.sent_by[bracket + 2 :])
+    )
     if sent_host != host.encode():
         end = line.find(b",")
+        if b"received" in line[:end]:
+            line = _RECEIVED.sub(b"", line if end < 0 else line[:end]) + (b"" if end < 0 else line[end:])
+            end = line.find(b",")
         mark = b";received=" + host.encode()
         request.lines[i] = line + mark if end < 0 else line[:end] + mark + line[end:]
     if len(peer) == 3:
         return peer
     return (host, int(sent_port)) if sent_port.isdigit() and 0 < int(sent_port) < 65536 else (host, 5060)
+
+
+_RECEIVED: Final = re.compile(rb"\s*;\s*received\s*=[^;,]*")  # as the sender wrote it, with brackets or without
 
 
 @lru_cache(maxsize=16384)

@@ -49,12 +49,17 @@ def subscriber_from(number: PhoneNumber, domain: bytes, tag: bytes, *, hide: boo
     if hide:
         return hidden_from("anonymous", tag)
     national = number.national().encode()
-    return b'"%b" <sip:%b@%b>;tag=%b' % (national, national, domain, tag)
+    return b'"%b" <sip:%b@%b>' % (national, national, domain) + _tag(tag)
 
 
 def hidden_from(reason: str, tag: bytes) -> bytes:
     """The From value of a call whose number is missing: only the reason shows (N7, B4)."""
-    return _DISPLAYS[reason] + _NOWHERE + b";tag=" + tag
+    return _DISPLAYS[reason] + _NOWHERE + _tag(tag)
+
+
+def _tag(tag: bytes) -> bytes:
+    """A caller of RFC 2543 has none."""
+    return b";tag=" + tag if tag else b""
 
 
 def hidden_incoming_from(request: Message, hidden: str, tag: bytes) -> bytes:

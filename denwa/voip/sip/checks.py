@@ -111,14 +111,20 @@ def _fields_fault(request: Message) -> Fault | None:
     if request.body and CONTENT_TYPE not in at:
         return 400, "body without Content-Type"
     if method == b"REGISTER":
-        if EXPIRES in at and not (request.value(EXPIRES) or b"").isdigit():
-            return 400, "Expires"
-        if receiver[:3] != b"sip" and receiver[:3].lower() != b"sip":
-            return 400, "To of a REGISTER is no SIP URI"  # §10.3 step 5
-        if CONTACT in at and b"?" in (contact := lines[at[CONTACT]]) and b"<" not in contact:
-            return 400, "Contact with headers must stand in <>"  # §20.10
-    elif method == b"INVITE" and CONTACT not in at and not _of_old(request):
+        return _register_fault(request, receiver)
+    if method == b"INVITE" and CONTACT not in at and not _of_old(request):
         return 400, "INVITE without Contact"
+    return None
+
+
+def _register_fault(request: Message, receiver: bytes) -> Fault | None:
+    at = request.at
+    if EXPIRES in at and not (request.value(EXPIRES) or b"").isdigit():
+        return 400, "Expires"
+    if receiver[:3] != b"sip" and receiver[:3].lower() != b"sip":
+        return 400, "To of a REGISTER is no SIP URI"  # §10.3 step 5
+    if CONTACT in at and b"?" in (contact := request.lines[at[CONTACT]]) and b"<" not in contact:
+        return 400, "Contact with headers must stand in <>"  # §20.10
     return None
 
 
@@ -127,11 +133,12 @@ def _of_old(request: Message) -> bool:
     return b"branch=" + MAGIC not in request.lines[request.at[VIA]]
 
 
-def unsupported_extensions(request: Message, supported: frozenset[bytes]) -> list[bytes]:
-    """Option tags of Proxy-Require that are not known here (RFC 3261 §16.3 step 5: 420 with Unsupported)."""
-    if PROXY_REQUIRE not in request.at:
+def unsupported_extensions(request: Message, supported: frozenset[bytes], kind: int = PROXY_REQUIRE) -> list[bytes]:
+    """Option tags of Proxy-Require (or Require, for whom the request is meant) that are not known here (RFC 3261 §16.3
+    step 5, §8.2.2.3: 420 with Unsupported)."""
+    if kind not in request.at:
         return []
-    asked = [token for value in request.values(PROXY_REQUIRE) for token in split_list(value)]
+    asked = [token for value in request.values(kind) for token in split_list(value)]
     return [token for token in asked if token.lower() not in supported]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from denwa.voip.sip.uri import unquote
+from denwa.voip.sip.uri import DISPLAY_FORBIDDEN, unquote
 
 MAGIC: Final = b"z9hG4bK"  # RFC 3261 §8.1.1.7
 MAX_CSEQ: Final = 2**31 - 1
@@ -99,7 +99,9 @@ def _any_via(value: bytes) -> Via:
         raise FieldFault("Via without transport or sent-by")
     branch = b""
     rport = False
-    for param in params.split(b";"):
+    for param in params.split(b";") if params else ():
+        if not param:
+            raise FieldFault("Via with an empty parameter")
         if param[:7] == b"branch=":
             branch = param[7:]
         elif param == b"rport":
@@ -186,11 +188,19 @@ def party_of(value: bytes) -> tuple[bytes, bytes]:
         rest = rest[1:].partition(b'"')[2].lstrip()
     if rest[:1] == b"<":
         uri, closed, tail = rest[1:].partition(b">")
+        if b" " in uri:
+            raise FieldFault("white space in the URI of From or To")
         if closed and not tail:
             return uri, b""
         if tail[:5] == b";tag=" and not tail[5:].translate(None, TOKEN):
             return uri, tail[5:]
-    return address_uri(value), tag_of(value)
+    uri = address_uri(value)
+    display = value[: max(_angle(value), 0)]
+    if b" " in uri or b"\t" in uri:
+        raise FieldFault("white space in the URI of From or To")
+    if display[:1] != b'"' and len(display.translate(None, DISPLAY_FORBIDDEN)) != len(display):
+        raise FieldFault("display name of From or To must be quoted")
+    return uri, tag_of(value)
 
 
 @lru_cache(maxsize=4096)

@@ -6,6 +6,7 @@ a line, in any case and in compact form (§7.3.3); values are parsed only where 
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from denwa.voip.sip.fields import TOKEN
@@ -90,6 +91,8 @@ _KNOWN: Final[dict[bytes, int]] = {
 _SPELLINGS: dict[bytes, int] = dict(_KNOWN)
 _MAX_SPELLINGS: Final = 4096
 _TOKEN: Final = frozenset(TOKEN)
+_RECORDED: Final = re.compile(rb"(?im)^(?:INVITE|REGISTER|UPDATE) |^CSeq[ \t]*:[^\r]*(?:INVITE|UPDATE)")
+_QUOTED: Final = re.compile(rb'"(?:[^"\\\r]|\\[^\r\n])*"')
 
 
 class MessageFault(Exception):
@@ -226,7 +229,7 @@ def parse_message(data: bytes, *, stream: bool = False) -> Message:
         raise MessageFault("headers too long")
     lines = head.split(b"\r\n")
     ends = len(lines) - 1
-    if head.count(b"\n") != ends or head.count(b"\r") != ends or b"\0" in head:
+    if head.count(b"\n") != ends or head.count(b"\r") != ends or (b"\0" in head and not _nul_may_stand(head)):
         raise MessageFault("bare CR, LF or NUL in the headers")  # no answer: it would copy them
     if len(lines) > MAX_LINES:
         raise MessageFault("too many header lines")
@@ -234,6 +237,12 @@ def parse_message(data: bytes, *, stream: bool = False) -> Message:
     _start_line(message)
     _fit_body(message, body, stream)
     return message
+
+
+def _nul_may_stand(head: bytes) -> bool:
+    """A NUL is legal behind a backslash in a quoted string (RFC 3261 §25.1); not in what leaves text in the journal,
+    whose columns hold none."""
+    return _RECORDED.search(head) is None and b"\0" not in _QUOTED.sub(b"", head)
 
 
 def _index(lines: list[bytes], body: bytes, *, unfolded: bool = False) -> Message:
@@ -294,6 +303,9 @@ def _start_line(message: Message) -> None:
     parts = first.split(b" ")
     if first[:4].upper() == b"SIP/":
         raise MessageFault("version of a status line")
+    if first[-1:] in (b" ", b"\t") and len(parts) > 3:
+        message.method = parts[0]
+        raise MessageFault("white space behind the version", message)
     if len(parts) < 3 or not parts[-1].upper().startswith(b"SIP/"):
         raise MessageFault("start line that is neither request nor status")
     message.method = parts[0]

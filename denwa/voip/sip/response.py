@@ -77,6 +77,13 @@ def make_response(request: Message, status: int, to_tag: bytes, extra: list[byte
     return b"\r\n".join(out)
 
 
+def make_partial_response(request: Message, status: int, extra: list[bytes]) -> bytes:
+    """The answer to a request that lacks headers which an answer copies: with those that it has (RFC 4475 §3.3.1)."""
+    out = [b"SIP/2.0 %d %s" % (status, PHRASES.get(status, b"Failure")), *request.lines_of(VIA)]
+    out += [request.lines[request.at[kind]] for kind in (FROM, TO, CALL_ID, CSEQ) if kind in request.at]
+    return b"\r\n".join((*out, *extra, b"Content-Length: 0\r\n\r\n"))
+
+
 def reason_header(status: int, text: str) -> bytes:
     """`Reason` with the SIP cause and a text for a person (RFC 3326)."""
     clean = text.replace("\\", "").replace('"', "'").replace("\r", " ").replace("\n", " ")

@@ -242,7 +242,7 @@ class TransactionLayer:
 
 def _server_key(request: Message, via: Via, method: bytes) -> Key:
     """RFC 3261 §17.2.3; a branch without the magic cookie is matched as RFC 2543 did."""
-    if via.branch.startswith(MAGIC):
+    if via.branch.startswith(MAGIC) and via.branch != MAGIC:
         return (via.branch, via.sent_by, method)
     return (request.uri, request.from_tag, request.call_id, b"%d" % request.cseq, request.value(VIA) or b"", method)
 

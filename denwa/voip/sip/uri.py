@@ -22,7 +22,7 @@ _HOST_CHARS = _ALNUM + b"-._"
 _TEL_DIGITS = b"0123456789"
 _HEX_DIGITS = b"0123456789abcdefABCDEF"
 _TEL_CHARS = b"0123456789abcdefABCDEF*#-.()"
-_DISPLAY_FORBIDDEN = b',;:"<>@\x00\r\n'
+DISPLAY_FORBIDDEN = b',;:"<>@\x00\r\n'
 _BLANK = b" \t\r\n"
 _CACHED_LENGTH = 200  # longer URIs are rare and would make the cache large
 _UNRESERVED_SET = frozenset(_UNRESERVED)
@@ -323,7 +323,7 @@ def parse_address(value: bytes) -> Address:
     else:
         if position == 0:
             display = value[:left].strip(_BLANK)
-            if len(display.translate(None, _DISPLAY_FORBIDDEN)) != len(display):
+            if len(display.translate(None, DISPLAY_FORBIDDEN)) != len(display):
                 raise UriFault("display name must be quoted")
         right = value.find(b">", left)
         if right < 0:

@@ -164,12 +164,12 @@ def test_a_message_is_405_with_allow():  # N8: no SMS
     assert b"MESSAGE" not in allowed
 
 
-@pytest.mark.parametrize("method", ["SUBSCRIBE", "PUBLISH", "FLURB"])
-def test_what_the_service_does_not_do_is_405(method):
+@pytest.mark.parametrize(("method", "status"), [("SUBSCRIBE", 405), ("PUBLISH", 405), ("FLURB", 501)])
+def test_what_the_service_does_not_do_is_405_and_what_nobody_knows_501(method, status):  # RFC 3261 §8.2.1, §21.5.2
     wire = Wire()
     phone = Phone(wire, 1)
     text = phone.request(method, "sip:denwa.example", to="<sip:x@y>", call_id="m", cseq=1)
-    assert to(wire.send(phone.peer, text), phone.peer).status == 405
+    assert to(wire.send(phone.peer, text), phone.peer).status == status
 
 
 def test_options_tells_what_the_service_does():

@@ -204,13 +204,20 @@ def test_another_s_account_cannot_be_registered_with_one_s_own_password():
     assert bindings(wire) == []
 
 
-@pytest.mark.parametrize("to_", ["<sip:50010001@elsewhere.example>", "<tel:+815050010001>", "<sip:denwa.example>"])
-def test_an_address_that_is_not_of_this_service_is_403(to_):
+@pytest.mark.parametrize(
+    ("to_", "status"),
+    [
+        ("<sip:50010001@elsewhere.example>", 403),
+        ("<sip:denwa.example>", 403),
+        ("<tel:+815050010001>", 400),  # RFC 3261 §10.3 step 5: To must be a SIP URI
+    ],
+)
+def test_an_address_that_is_not_of_this_service_is_not_registered(to_, status):
     wire = Wire()
     phone = Phone(wire, 1)
     extra = phone.authorization(challenge(phone), "REGISTER", "sip:denwa.example")
     text = phone.register_text(extra).replace(f"To: {phone.aor}", f"To: {to_}")
-    assert to(wire.send(phone.peer, text), phone.peer).status == 403
+    assert to(wire.send(phone.peer, text), phone.peer).status == status
 
 
 @pytest.mark.parametrize("contact", ["<http://192.0.2.1>", "<sip:", "<mailto:x@y>", "sip:x@y:99999999"])

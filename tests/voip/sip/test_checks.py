@@ -132,7 +132,7 @@ def test_whatever_is_spoilt_the_checks_say_so_or_let_pass_what_has_all_it_must_h
         assert message.call_id
         assert all(kind in message.at for kind in (m.VIA, m.FROM, m.TO, m.CALL_ID, m.CSEQ))
     else:
-        assert fault[0] in (400, 416, 505)
+        assert fault[0] in (400, 416, 501, 505)
 
 
 # -- at the engine ----------------------------------------------------------------------------------------------------
@@ -149,12 +149,18 @@ def test_a_faulty_request_is_answered_and_a_faulty_ack_or_response_is_not():
     assert wire.send(peer, INVITE.replace(b"INVITE", b"ACK").replace(b"CSeq: 7 ACK", b"CSeq: 7 BYE")) == []
     assert wire.send(peer, without(RINGING, b"i")) == []
     assert wire.send(peer, RINGING) == []  # a response to nothing of ours
-    assert wire.send(peer, without(INVITE, b"Call-ID")) == []  # nothing to answer it with
+    ((where, response),) = wire.send(peer, without(INVITE, b"Call-ID"))  # with the headers that it has
+    assert (where, response.status) == (peer, 400)
+    nameless = b"\r\n".join(kept for kept in INVITE.split(b"\r\n") if not kept.startswith((b"Via", b"v:", b"V")))
+    assert wire.send(peer, nameless) == []  # nothing by which an answer would be known
     assert wire.send(peer, b"\r\n\r\n") == []  # keep-alive
     for cseq in (b"seven INVITE", b"7", b"7 7 7"):
         assert wire.send(peer, line(RINGING, b"7 INVITE", cseq)) == []
-    # Without a Via that can be read nobody knows where an answer would go.
-    assert wire.send(peer, line(INVITE, b"SIP/2.0/UDP 192.0.2.1:5062;branch=z9hG4bKabc;rport", b"UDP")) == []
+    # With a Via that cannot be read the answer goes where the request came from (RFC 4475 §3.1.2.1).
+    unreadable = line(INVITE, b"SIP/2.0/UDP 192.0.2.1:5062;branch=z9hG4bKabc;rport", b"UDP")
+    ((where, response),) = wire.send(peer, unreadable)
+    assert (where, response.status) == (peer, 400)
+    assert wire.send(peer, unreadable.replace(b"INVITE", b"ACK")) == []
     assert wire.send(peer, line(RINGING, b"SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKours.1;rport=5060", b"x")) == []
     assert wire.transactions == 0
 
