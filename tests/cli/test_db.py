@@ -136,17 +136,24 @@ def test_a_lost_key_is_found_and_no_new_one_is_made(terminal: Terminal) -> None:
     assert not (terminal.data_dir / "secret.key").exists()
 
 
-def test_a_ledger_that_does_not_sum_to_zero_is_found(terminal: Terminal) -> None:
-    main = terminal.data_dir / "denwa.db"
-    entry = "INSERT INTO entries (record_id, revision, account, yen) VALUES (5, 0, ?, ?)"
-    execute(main, entry, "receivable:+815050010001", 24)
-    execute(main, entry, "revenue:fixed", -24)
+def rated_call(terminal: Terminal) -> Path:
+    """The main database with one rated call: 24 yen, all of it credit."""
+    execute(terminal.data_dir / "denwa.db", "UPDATE subscribers SET service_start = 0")
+    noon = 1_700_000_000_000
+    put_call(terminal, started_at=noon - 3_000, answered_at=noon, ended_at=noon + 61_000)
+    terminal.done("calls")
     terminal.done("db", "check")
+    return terminal.data_dir / "denwa.db"
+
+
+def test_a_ledger_that_does_not_sum_to_zero_is_found(terminal: Terminal) -> None:
+    main = rated_call(terminal)
     execute(main, "UPDATE entries SET yen = -16 WHERE yen = -24")
     ended = terminal("db", "check")
     assert ended.code == 1
     assert "sum to 8 yen" in ended.err
-    assert "5/0" in ended.err
+    assert "do not sum to 0: 1/0" in ended.err
+    assert "not what they say: 1/0" in ended.err
 
 
 def test_credit_that_was_not_used_by_a_call_is_found(terminal: Terminal) -> None:  # T4

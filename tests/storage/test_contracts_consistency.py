@@ -71,8 +71,8 @@ def test_damage_is_found_and_its_rows_are_named(engine: Engine) -> None:
         connection.execute(update(subscribers).values(forward_mode="always", forward_target="+81312345678"))
         credit = {"subscriber": NUMBER, "granted_yen": 100, "used_yen": 8, "last_ended_ms": 0, "last_call_id": ""}
         connection.execute(insert(credit_accounts).values(credit))
-    assert [(found.rows, found.number) for found in check_journal(engine)] == [(["2"], 1)]
-    assert [found.rows for found in check_main(engine, REALM)] == [[NUMBER], [NUMBER]]  # F2, T4
+    assert [(found.rows, found.number) for found in check_journal(engine)] == [(("2",), 1)]
+    assert [found.rows for found in check_main(engine, REALM)] == [(NUMBER,), (NUMBER,)]  # F2, T4
     assert len(check_main(engine, "other.example")) == 3
 
 

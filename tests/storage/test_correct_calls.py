@@ -187,11 +187,11 @@ CORRECTIONS = st.lists(
         st.sampled_from(["reverse", "rerate", "arrive"]), st.integers(0, 5), st.integers(0, 200_000),
         st.sampled_from(["fixed", "on-net", "international"]),
     ),
-    min_size=1, max_size=10,
+    min_size=1, max_size=8,
 )  # fmt: skip
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(CORRECTIONS)
 def test_credit_used_is_the_least_of_100_and_the_charges_whatever_is_corrected(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int, int, str]]
