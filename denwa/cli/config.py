@@ -1,4 +1,4 @@
-"""`denwa config check`: configuration, numbering plan and tariffs, each fault with file and line."""
+"""`denwa config check`: configuration, numbering plan, tariffs and profiles, each fault with file and line."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 from denwa.cli.demo import MARKER
 from denwa.config.settings import ConfigurationError
 from denwa.config.settings_sources import SettingsReading, read_settings
+from denwa.contracts.profiles.files import check_profiles
 from denwa.numbering.plan_files import PlanFault, load_plan
 from denwa.rating.tariff_files import check_tariffs, tariff_names
 from denwa.voicemail.faults import VoicemailSettingsFault
@@ -34,11 +35,12 @@ def check(ctx: click.Context, file: Path | None) -> None:
         reading = read_settings(path, demo=True)
     # What a faulty section names is not known: the data files of the default are looked at instead.
     faults = [*reading.faults, *_voicemail(reading), *_mail(reading), *_plan(reading), *_tariffs(reading)]
+    faults += map(str, check_profiles(reading.settings.billing.profile_directory))
     for text in faults:
         click.echo(text, err=True)
     if faults:
         raise ConfigurationError("1 fault found" if len(faults) == 1 else f"{len(faults)} faults found")
-    click.echo(f"{path or 'built-in configuration'}: configuration, numbering plan and tariffs are sound")
+    click.echo(f"{path or 'built-in configuration'}: configuration, numbering plan, tariffs and profiles are sound")
 
 
 def _from_environment() -> Path | None:

@@ -19,6 +19,7 @@ from denwa.config.settings import ConfigurationError, Settings
 from denwa.contracts.desk import TOKYO, Desk
 from denwa.contracts.faults import ContractFault
 from denwa.contracts.key_file import KEY_NAME, make_key, read_key
+from denwa.contracts.profiles.files import profile_names
 from denwa.contracts.sealing import Seal, pepper
 from denwa.contracts.stock import OwnRange
 from denwa.contracts.web_password import WebPasswords
@@ -70,6 +71,8 @@ def open_desk(engine: Engine, settings: Settings, plan: NumberingPlan) -> Desk:
         random_bytes=secrets.token_bytes,
         realm=settings.realm,
         ring_time=settings.sip.ring_time,
+        profiles=profile_names(settings.billing.profile_directory),
+        default_profile=settings.billing.profile,
     )
 
 

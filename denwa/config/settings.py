@@ -123,6 +123,8 @@ class Billing(Section):
     unconfirmed_days: int = Field(0, ge=0)  # after the due day without a result a bill counts as unpaid; 0: never
     notice_days: int = Field(20, ge=1)  # from the notice to the suspension (約款 第17条 2)
     dormant_notice_days: list[int] = [90, 30, 10]  # notices before 12 months without a bill are complete
+    profile: str = ""  # operator profile of new subscribers (L4); empty: the service's own terms
+    profile_directory: Path = DATA / "profiles"
     run_hour: int = Field(9, ge=0, le=23)  # the service takes the day's step at this hour in Asia/Tokyo
     issuer_name: str = ""  # on the bill (K3)
     issuer_registration_number: str = ""  # T and 13 digits; without one the bill is no qualified invoice

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from denwa.config.settings import Gateway, Settings
+from denwa.config.settings import Billing, Gateway, Settings
 from denwa.numbering.toml_lines import Location
 
 _DATABASES = ("postgresql", "postgres", "sqlite")
@@ -23,10 +23,19 @@ def check_settings(settings: Settings) -> Iterator[tuple[Location, str]]:
         yield ("mail", "from"), f"{settings.mail.sender!r} is no mail address"
     if settings.media.relay != "none":
         yield ("media", "relay"), f"{settings.media.relay!r}: only 'none' is supported in this release"
+    yield from _profile(settings.billing)
     scheme = urlsplit(settings.database.url).scheme
     if settings.database.url and scheme not in _DATABASES:
         # The address may hold a password: it is not repeated.
         yield ("database", "url"), "write postgresql://user:password@host/name"
+
+
+def _profile(billing: Billing) -> Iterator[tuple[Location, str]]:
+    names = sorted(file.stem for file in billing.profile_directory.glob("*.toml"))
+    if billing.profile and billing.profile not in names:
+        known = ", ".join(names) or "none"
+        reason = f"no profile {billing.profile!r} in {billing.profile_directory} (there are: {known})"
+        yield ("billing", "profile"), reason
 
 
 def _gateways(gateways: list[Gateway]) -> Iterator[tuple[Location, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,6 +14,7 @@ from denwa.contracts.measures import Cause, Measure, MeasureAct, MeasureKind, Me
 from denwa.contracts.payment_card import check_card_token, check_numbers_on_card
 from denwa.contracts.ports import ContractsStore, ContractsUnit, DialPlan
 from denwa.contracts.preferences import check_mail, check_name, difference, with_settings
+from denwa.contracts.profiles.files import check_known
 from denwa.contracts.sealing import Seal
 from denwa.contracts.standing import Clerk
 from denwa.contracts.stock import OwnRange, first_free, following
@@ -59,6 +60,8 @@ class Desk:
     realm: str
     ring_time: int = 20
     service_name: str = "Denwa"  # stands in notices
+    profiles: Collection[str] = ()  # names of the operator profiles (L4)
+    default_profile: str = ""  # of new subscribers
 
     def add(
         self, application: Application, who: str, now: datetime, *, whatever_the_card: bool = False
@@ -84,6 +87,7 @@ class Desk:
         """ContractFault when the application cannot be taken, whatever is in the store."""
         check_name(application.name)
         check_mail(application.mail)
+        check_known(self.profiles, application.profile)
         if application.sip_password:
             check_sip_password(application.sip_password)
         if application.card_token:
@@ -111,7 +115,7 @@ class Desk:
             changed_at=now,
             web_password_hash=web_hash,
             ring_time=self.ring_time,
-            profile=application.profile,
+            profile=application.profile or self.default_profile,
             card_token=application.card_token,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date
 from pathlib import Path
 
@@ -35,16 +35,17 @@ def profile_names(directory: Path) -> list[str]:
     return sorted(file.stem for file in directory.glob("*.toml"))
 
 
-def check_known(directory: Path, name: str) -> None:
-    """ContractFault(BAD_VALUE) unless `name` is a profile's; "" is the service's own terms and always known."""
-    if name and name not in profile_names(directory):
-        raise _unknown(directory, name)
+def check_known(names: Collection[str], name: str) -> None:
+    """ContractFault(BAD_VALUE) unless `name` is one of `names`; "" is the service's own terms and always known."""
+    if name and name not in names:
+        raise _unknown(names, name)
 
 
 def load_profile(directory: Path, name: str) -> Profile:
     """One profile. Raises ContractFault for a name that there is not, ProfileFault for a file that cannot be used."""
-    if name not in profile_names(directory):
-        raise _unknown(directory, name)
+    names = profile_names(directory)
+    if name not in names:
+        raise _unknown(names, name)
     faults: list[Fault] = []
     profile = _read(directory / f"{name}.toml", faults)
     if profile is None or faults:
@@ -52,8 +53,8 @@ def load_profile(directory: Path, name: str) -> Profile:
     return profile
 
 
-def _unknown(directory: Path, name: str) -> ContractFault:
-    known = ", ".join(profile_names(directory)) or "none"
+def _unknown(names: Collection[str], name: str) -> ContractFault:
+    known = ", ".join(names) or "none"
     return ContractFault(Reason.BAD_VALUE, f"profile: there is no {name!r} (there are: {known})")
 
 

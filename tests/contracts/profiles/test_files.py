@@ -93,15 +93,15 @@ def test_a_rule_is_in_force_until_a_later_one_of_its_kind_replaces_it(tmp_path: 
 
 @pytest.mark.parametrize("name", ["gold", "../value-net", "VALUE-NET", "."])
 def test_an_unknown_profile_is_refused_with_those_there_are(name: str) -> None:  # L4
-    for refused in (check_known, load_profile):
+    for refused in (lambda: check_known(profile_names(PROFILES), name), lambda: load_profile(PROFILES, name)):
         with pytest.raises(ContractFault, match=r"there is no .*and-market, h555") as caught:
-            refused(PROFILES, name)
+            refused()
         assert caught.value.reason is Reason.BAD_VALUE
 
 
 def test_no_profile_is_the_service_s_own_terms() -> None:
-    check_known(PROFILES, "")
-    check_known(PROFILES, "h555")
+    check_known(profile_names(PROFILES), "")
+    check_known(profile_names(PROFILES), "h555")
     with pytest.raises(ContractFault):
         load_profile(PROFILES, "")
 
