@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.live.wire import ALICE, BOB, CAROL, DAVE, Moment, account, assert_lasted, assert_unanswered, converse, login
+from tests.live.wire import ALICE, BOB, Moment, account, assert_lasted, assert_unanswered, converse, login
 from tests.peers import sipp, wav
 from tests.peers.baresip import Baresip
 from tests.peers.phone import SERVICE_CODECS
@@ -45,21 +45,6 @@ def test_two_phones_hear_each_other_and_leave_one_record(service: Service, trans
         assert (record["units"], record["charge_yen"], record["voicemail"]) == ("1", "0", "no")
         assert wav.likeness(heard.recording, alice.voice) > 0.9
         assert wav.likeness(call.recording, bob.voice) > 0.9
-
-
-@pytest.mark.parametrize("codec", ["speex/8000", "iLBC/8000", "GSM/8000", "G722/16000"])
-def test_each_codec_of_the_service_carries_speech(service: Service, codec: str) -> None:
-    # C3
-    with (
-        service.phone(account(CAROL), codecs=[codec]) as carol,
-        service.phone(account(DAVE), codecs=SERVICE_CODECS) as dave,
-    ):
-        service.registered(carol, dave)
-        dave.answering(200)
-        call = carol.call(DAVE)
-        converse(service, call, dave.incoming(), 2.5)
-        assert codec.partition("/")[0].lower() in str(call.event("media")["codec"]).lower()
-        assert wav.likeness(dave.incoming().recording, carol.voice) > 0.7
 
 
 def test_sipp_registers_and_calls_a_phone(service: Service) -> None:

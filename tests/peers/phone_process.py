@@ -104,6 +104,7 @@ class Phone:
         config.uaConfig.threadCnt, config.uaConfig.mainThreadOnly = 0, True
         config.uaConfig.userAgent = settings["user_agent"]
         media = config.medConfig
+        media.ilbcMode = settings["ilbc_mode"]
         media.noVad, media.clockRate, media.sndClockRate, media.ecTailLen = True, 8000, 8000, 0
         endpoint.libInit(config)
         endpoint.audDevManager().setNullDev()

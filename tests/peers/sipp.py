@@ -24,6 +24,7 @@ _DEFAULTS = {
     "reason": "Busy Here",
     "hold": "2000",
     "ring": "300",
+    "streams": "m=audio [media_port] RTP/AVP 0\na=rtpmap:0 PCMU/8000",
     "from": "<sip:0312345678@127.0.0.1>",
     "identity": "P-Asserted-Identity: <sip:+81312345678@127.0.0.1>",
 }
