@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from denwa.voip.media.codec_policy import CodecOrder
 from denwa.voip.media.negotiation import Negotiation
@@ -303,7 +305,7 @@ def test_a_late_offer_in_a_call_that_has_nothing_left_offers_closed_streams():
     assert wire.ends == []
 
 
-def test_order_in_a_call_is_that_of_its_beginning_for_both_sides():
+def test_an_offer_in_a_call_is_ordered_by_the_same_setting_whoever_makes_it():
     wire, caller, callee = scene(callee=CodecOrder.MOBILE)
     call = call_up(wire, caller, callee)
     for talk, far in ((call.a, callee), (call.b, caller)):
@@ -431,3 +433,28 @@ def test_descriptions_that_are_never_the_same_twice_fill_no_memory():
 def test_a_description_too_long_to_be_remembered_is_filtered_all_the_same():
     long = "".join(f"a=candidate:{n} 1 UDP 1 192.0.2.1 40000 typ host\r\n" for n in range(120))
     assert said(Negotiation(Wire().directory), BOTH_LAWS + long) == MU_LAW + long
+
+
+KINDS = st.sampled_from(
+    ["application/sdp", "multipart/mixed;boundary=b1", 'multipart/mixed; boundary="b 1"', "text/plain", ""]
+)
+LINES = st.sampled_from(
+    ["--b1", "--b1--", "--b 1", "Content-Type: application/sdp", "", "v=0", "m=audio 4 RTP/AVP 8 0",
+     "m=audio 4 RTP/AVP 8", "m=video 4 RTP/AVP 34", "a=rtpmap:8 PCMA/8000", "m=image 4 udptl t38", "m=", "x"]
+)  # fmt: skip
+
+
+@given(KINDS, st.lists(LINES).map("\r\n".join), st.sampled_from(CodecOrder))
+def test_no_body_breaks_the_negotiation_and_its_length_is_always_right(kind, body, order):
+    negotiation = Negotiation(Wire(subscriber(1, codecs=order)).directory)
+    text = f"INVITE sip:x SIP/2.0\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+    for late_offer in (None, False, True):
+        message = m.parse_message(text)
+        if late_offer is None:
+            negotiation.offer(Parties(), message)  # type: ignore[arg-type]
+        else:
+            negotiation.response(Parties(), message, late_offer=late_offer)  # type: ignore[arg-type]
+        out = body_of(message)
+        assert len(out) <= len(body)
+        if kind in ("text/plain", ""):
+            assert out == body
