@@ -94,14 +94,14 @@ def _write(listed: Iterable[ListedCall], form: str, as_json: bool) -> None:
 
 def _fields(call: ListedCall) -> dict[str, Any]:
     values = call._asdict() | {
-        "subscriber": _national(call.subscriber),
-        "caller": _national(call.caller),
-        "callee": _national(call.callee),
+        "subscriber": national_or_dialled(call.subscriber),
+        "caller": national_or_dialled(call.caller),
+        "callee": national_or_dialled(call.callee),
         "class": call.number_class,
         "started_at": _tokyo(call.started_at),
         "answered_at": _tokyo(call.answered_at),
         "ended_at": _tokyo(call.ended_at),
-        "forwarded_by": _national(call.forwarded_by),
+        "forwarded_by": national_or_dialled(call.forwarded_by),
         "voicemail": "yes" if call.voicemail else "no",
     }
     return {column: values[column] for column in COLUMNS}
@@ -140,7 +140,8 @@ def _tokyo(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(TOKYO).isoformat(timespec="milliseconds")
 
 
-def _national(number: str) -> str:
+def national_or_dialled(number: str) -> str:
+    """How csv and json write who was called: 0312345678, or what was dialled where that is no number."""
     return PhoneNumber(number).national() if _is_number(number) else number
 
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "dial": ("denwa.cli.dial", "dial", "how a dialled number is read"),
     "export": ("denwa.cli.export", "export", "monthly export"),
     "month": ("denwa.cli.month", "month", "show or close a billing month"),
+    "bill": ("denwa.cli.bill", "bill", "a subscriber's bill, and the proof of one"),
     "voicemail": ("denwa.cli.voicemail", "voicemail", "messages of a subscriber"),
     "config": ("denwa.cli.config", "config", "check configuration and data files"),
     "db": ("denwa.cli.db", "db", "schema migration and consistency"),
