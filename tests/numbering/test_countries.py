@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,12 +33,12 @@ TARIFF = [
 OFFERED = [
     ("+12125551234", "US"),
     ("+14155551234", "US"),
+    ("+18675551234", "CA"),  # the territories, not a state
     ("+18085551234", "US-HI"),
     ("+19075551234", "US-AK"),
     ("+16715551234", "GU"),
     ("+16705551234", "MP"),
     ("+14165551234", "CA"),
-    ("+18675551234", "CA"),
     ("+390612345678", "IT"),
     ("+393331234567", "IT"),
     ("+390669812345", "VA"),
@@ -45,13 +47,18 @@ OFFERED = [
     ("+6281212345678", "ID"),
     ("+61291234567", "AU"),
     ("+61412345678", "AU"),
+    ("+61891631234", "AU"),  # Western Australia, between Cocos and Christmas Island
+    ("+61851003123", "AU"),
     ("+31201234567", "NL"),
     ("+302101234567", "GR"),
     ("+442071234567", "GB"),
     ("+447400123456", "GB"),
+    ("+441482123456", "GB"),  # Hull, beside Guernsey's 1481
+    ("+447457812345", "GB"),  # beside the Isle of Man's 74576
     ("+6561234567", "SG"),
     ("+34911234567", "ES"),
     ("+34612345678", "ES"),
+    ("+34952123456", "ES"),  # Málaga and Melilla share an area code: Spain
     ("+41441234567", "CH"),
     ("+6621234567", "TH"),
     ("+66812345678", "TH"),
@@ -65,12 +72,15 @@ OFFERED = [
     ("+886912345678", "TW"),
     ("+493012345678", "DE"),
     ("+4915112345678", "DE"),
+    ("+64212345678", "NZ"),
     ("+6491234567", "NZ"),
     ("+63281234567", "PH"),
     ("+639171234567", "PH"),
     ("+6732123456", "BN"),
     ("+33140205050", "FR"),
     ("+33612345678", "FR"),
+    ("+33261123456", "FR"),  # beside Réunion's 262
+    ("+33695123456", "FR"),  # between the overseas mobile ranges
     ("+551112345678", "BR"),
     ("+5511912345678", "BR"),
     ("+842412345678", "VN"),
@@ -80,6 +90,7 @@ OFFERED = [
     ("+60312345678", "MY"),
     ("+60123456789", "MY"),
     ("+74951234567", "RU"),
+    ("+78431234567", "RU"),  # Kazan, beside Abkhazia's 840
     ("+79161234567", "RU"),
 ]
 
@@ -91,6 +102,11 @@ NOT_OFFERED = [
     ("+16495551234", "Turks and Caicos"),
     ("+17875551234", "Puerto Rico"),
     ("+16845551234", "American Samoa"),
+    ("+13405551234", "the US Virgin Islands"),
+    ("+17215551234", "Sint Maarten"),
+    ("+16585551234", "Jamaica"),
+    ("+14735551234", "Grenada"),
+    ("+18685551234", "Trinidad"),
     ("+18005551234", "freephone"),
     ("+19005551234", "premium"),
     ("+77012345678", "Kazakhstan"),
@@ -106,10 +122,38 @@ NOT_OFFERED = [
     ("+447012345678", "personal number (070)"),
     ("+447640123456", "pager (076)"),
     ("+449012345678", "premium"),
+    ("+447509123456", "Jersey mobile"),
+    ("+447839123456", "Guernsey mobile"),
+    ("+447624123456", "Isle of Man mobile"),
+    ("+448451234567", "special rate"),
     ("+390549123456", "San Marino"),
     ("+37812345678", "San Marino"),
     ("+61891621234", "Cocos Islands"),
     ("+61891641234", "Christmas Island"),
+    ("+61851002123", "Cocos Islands"),
+    ("+61891703123", "Cocos Islands"),
+    ("+61851001123", "Christmas Island"),
+    ("+61891958123", "Christmas Island"),
+    ("+33262123456", "Réunion, behind +33"),
+    ("+33269123456", "Mayotte"),
+    ("+33590123456", "Guadeloupe"),
+    ("+33594123456", "French Guiana"),
+    ("+33596123456", "Martinique"),
+    ("+33690123456", "Guadeloupe mobile"),
+    ("+33692123456", "Réunion mobile"),
+    ("+262262123456", "Réunion"),
+    ("+590590123456", "Guadeloupe"),
+    ("+4779123456", "Svalbard, behind Norway's code"),
+    ("+3581812345", "Åland, behind Finland's code"),
+    ("+6424091234", "Scott Base"),
+    ("+78501234567", "South Ossetia"),
+    ("+79401234567", "Abkhazia mobile"),
+    ("+77771234567", "Kazakhstan mobile"),
+    ("+85290012345", "Hong Kong premium"),
+    ("+8613491234567", "Chinese satellite"),
+    ("+8816123456789", "satellite"),
+    ("+87812345678", "universal personal"),
+    ("+80012345678", "international freephone"),
     ("+67212345678", "Norfolk Island"),
     ("+62868123456789", "satellite"),
     ("+919812345678", "India"),
@@ -142,6 +186,26 @@ def test_a_country_of_the_tariff_can_be_called(plan: NumberingPlan, e164: str, c
         assert found.number.e164 == e164
         assert found.country is not None
         assert found.country.code == code
+
+
+@pytest.mark.parametrize(
+    ("e164", "first_day"),
+    [
+        ("+18615551234", date(2023, 2, 24)),
+        ("+14365551234", date(2024, 3, 1)),
+        ("+16215551234", date(2025, 1, 23)),
+        ("+16795551234", date(2025, 11, 7)),
+    ],
+)
+def test_an_area_code_is_unknown_until_its_first_day(plan: NumberingPlan, e164: str, first_day: date) -> None:
+    # N6, T8
+    before = plan.read(e164, first_day - timedelta(days=1))
+    assert isinstance(before, Refusal)
+    assert (before.reason, before.alarm) == (RefusalReason.UNKNOWN_BLOCK, True)
+    found = plan.read(e164, first_day)
+    assert isinstance(found, Reading)
+    assert found.country is not None
+    assert found.country.code == "US"
 
 
 @pytest.mark.parametrize(("e164", "_what"), NOT_OFFERED)
