@@ -86,6 +86,21 @@ def test_close_commits_everything_submitted(start, reports):
     assert len(store.calls) == len(reports.groups) == 100
 
 
+def test_registrations_wait_for_one_another_and_a_call_takes_them_along_at_once(start, reports):
+    store = FakeStore()
+    writer = start(store, group_wait=0.0, bindings_wait=60.0)
+    first, second, third = (Group(bindings=[UnbindingEntry("50010001", f"sip:{n}@h")]) for n in range(3))
+    writer.submit(first)  # nothing was written before: at once
+    reports.wait_for(first)
+    writer.submit(second)
+    writer.submit(third)
+    assert not reports.has(second)
+    answer = Group(calls=[call(1)])
+    writer.submit(answer)
+    reports.wait_for(second, third, answer)
+    assert reports.times == 2
+
+
 def test_in_an_outage_ends_pass_answers_wait_and_nothing_is_lost(start, reports):
     store = FakeStore()
     writer = start(store)

@@ -7,6 +7,7 @@ has the greatest `registered_at`; a refresh counts as registering, and no two bi
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
@@ -19,7 +20,6 @@ Binding: TypeAlias = BindingEntry
 STAR = b"*"
 _LONGEST_CONTACT = 1024
 _LONGEST_TEXT = 255
-_CACHED_CONTACT = 300
 _MAX_SECONDS = 2**32 - 1  # RFC 3261 §20.19
 _TOKEN = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+`'~:[]"
 
@@ -43,6 +43,18 @@ class BindingPolicy(NamedTuple):
     min_expires: int
     max_expires: int
     max_bindings: int
+
+
+class Asked(NamedTuple):
+    """What a REGISTER says besides its contacts. `flow`: where the device is called; `now_ms`: when it came."""
+
+    aor: str
+    call_id: str
+    cseq: int
+    now_ms: int
+    flow: str
+    user_agent: str
+    path: tuple[bytes, ...] = ()
 
 
 class Outcome(NamedTuple):
@@ -75,7 +87,7 @@ def read_contacts(values: Iterable[bytes], expires: bytes | None) -> list[Contac
     contacts: list[ContactRequest] = []
     for value in values:
         for part in split_addresses(value):
-            read = _read_cached(part) if len(part) <= _CACHED_CONTACT else _read_contact(part)
+            read = _read_contact(part)
             contacts.append(read if read.expires is not None or general is None else read._replace(expires=general))
     return contacts
 
@@ -107,10 +119,6 @@ def _read_contact(value: bytes) -> ContactRequest:
     )
 
 
-# As many as there are busy subscribers: one that is too small for a round of refreshes never hits.
-_read_cached = lru_cache(maxsize=32_768)(_read_contact)
-
-
 def _param(name: bytes, value: bytes) -> bytes:
     if not value:
         return b";" + name
@@ -134,117 +142,100 @@ def _quality(text: bytes) -> int:
 
 
 def apply_register(
-    current: Sequence[Binding],
-    contacts: Sequence[ContactRequest],
-    call_id: bytes,
-    cseq: int,
-    policy: BindingPolicy,
-    now_ms: int,
-    flow: str,
-    user_agent: bytes,
-    *,
-    aor: str,
-    path: tuple[bytes, ...] = (),
+    current: Sequence[Binding], contacts: Sequence[ContactRequest], asked: Asked, policy: BindingPolicy
 ) -> Outcome | Rejection:
     """Decide on one authenticated REGISTER (RFC 3261 §10.3 steps 6 to 8).
 
-    `current`: the bindings of `aor`, in any order, expired ones too. `flow`: where the request came from.
-    No contacts: nothing is asked for but the list. When more bindings are asked for than the policy allows, those
-    that registered longest ago go. A request that comes a second time finds its bindings: they are `changed` as they
-    are, because what it did the first time may not be on disk yet.
+    `current`: the bindings of the AOR, in any order, expired ones too. No contacts: nothing is asked for but the list.
+    When more bindings are asked for than the policy allows, those that registered longest ago go. A request that comes
+    a second time finds its bindings: they are `changed` as they are, because what it did the first time may not be on
+    disk yet.
     """
-    if len(contacts) == 1 and len(current) == 1 and contacts[0].text == current[0].contact:
-        refreshed = _refresh(current[0], contacts[0], call_id, cseq, policy, now_ms, flow, user_agent, path)
-        if refreshed is not None:
-            return refreshed
-    live = {binding.contact: binding for binding in current if binding.expires_at > now_ms}
-    call_text = _text(call_id)
-    if contacts and all(_is_done(live.get(contact.text), contact, call_text, cseq) for contact in contacts):
+    live = {binding.contact: binding for binding in current if binding.expires_at > asked.now_ms}
+    if contacts and all(_is_done(live.get(contact.text), contact, asked) for contact in contacts):
         done = [live[contact.text] for contact in contacts]
         return Outcome(sorted(live.values(), key=_registered_at), done, [])
     if any(contact.uri == STAR for contact in contacts):
-        return _refuse_star(contacts, live, call_text, cseq) or Outcome([], [], list(current))
-    return _apply(current, live, contacts, call_text, cseq, policy, now_ms, flow, user_agent, aor, path)
+        return _refuse_star(contacts, live, asked) or Outcome([], [], list(current))
+    return _apply(current, live, contacts, asked, policy)
+
+
+def refresh(
+    known: Binding, contact: bytes, expires: bytes | None, asked: Asked, policy: BindingPolicy
+) -> Binding | None:
+    """The binding that a subscriber's one device refreshes from where it was, which is nearly every REGISTER.
+
+    The same as `apply_register` decides; None when it is not that simple. `contact`, `expires`: the headers' values.
+    """
+    plain = _plain_contact(contact)
+    if plain is None or known.extra or asked.path:
+        return None
+    uri, own = plain.groups()
+    lasts = own or expires
+    if uri.decode() != known.contact or (lasts is not None and not (lasts.isdigit() and len(lasts) < 10)):
+        return None
+    seconds = policy.default_expires if lasts is None else int(lasts)
+    _, call_id, cseq, now_ms, flow, agent, _ = asked
+    if seconds < policy.min_expires or (known.cseq >= cseq and known.call_id == call_id):
+        return None
+    moment = now_ms if known.registered_at < now_ms else known.registered_at + 1
+    expires_at = now_ms + min(seconds, policy.max_expires) * 1000
+    # A NamedTuple's own constructor is a Python function.
+    return tuple.__new__(BindingEntry, (known.aor, known.contact, call_id, cseq, moment, expires_at, flow, agent, ""))
+
+
+_plain_contact = re.compile(rb"<(sips?:[\w.!~*'()&=+$,;?/%:@\[\]-]+)>(?:;expires=(\d+))?", re.ASCII).fullmatch
 
 
 def _apply(
     current: Sequence[Binding],
     live: dict[str, Binding],
     contacts: Sequence[ContactRequest],
-    call_text: str,
-    cseq: int,
+    asked: Asked,
     policy: BindingPolicy,
-    now_ms: int,
-    flow: str,
-    user_agent: bytes,
-    aor: str,
-    path: tuple[bytes, ...],
 ) -> Outcome | Rejection:
-    if path and sum(map(len, path)) > _LONGEST_CONTACT:
+    if sum(map(len, asked.path)) > _LONGEST_CONTACT:
         return Rejection(400, b"Path Too Long", [])
     wanted = _wanted(contacts, policy)
     if isinstance(wanted, Rejection):
         return wanted
     table = dict(live)
     changed: dict[str, Binding] = {}
-    moment = now_ms
+    moment = asked.now_ms
     for binding in current:
         if binding.registered_at >= moment:
             moment = binding.registered_at + 1
-    agent = _text(user_agent)
     for contact, seconds in wanted:
         replaced = _same_binding(live, contact)
         for known in replaced:
-            if known.call_id == call_text and known.cseq >= cseq:
+            if known.call_id == asked.call_id and known.cseq >= asked.cseq:
                 # RFC 3261 §10.3 step 7 asks for failure without a code; 500 is that of §12.2.2 for the same fault.
                 return Rejection(500, b"CSeq Out Of Order", [])
             table.pop(known.contact, None)
         for known in _same_binding(changed, contact):
             del changed[known.contact], table[known.contact]
         if seconds:
-            extra = _extra(contact.params, path) if contact.params or path else ""
-            table[contact.text] = changed[contact.text] = BindingEntry(
-                aor, contact.text, call_text, cseq, moment, now_ms + seconds * 1000, flow, agent, extra
-            )
+            table[contact.text] = changed[contact.text] = _binding(contact, asked, moment, seconds)
             moment += 1
     if len(table) > policy.max_bindings:
         if len(changed) > policy.max_bindings:
             return Rejection(403, b"Too Many Contacts", [])
         _make_room(table, changed, policy.max_bindings)
-    bindings = list(table.values())
-    if len(bindings) > 1:
-        bindings.sort(key=_registered_at)
+    bindings = sorted(table.values(), key=_registered_at)
     removed = [binding for binding in current if binding.contact not in table]
     return Outcome(bindings, list(changed.values()), removed)
 
 
-def _refresh(
-    known: Binding,
-    contact: ContactRequest,
-    call_id: bytes,
-    cseq: int,
-    policy: BindingPolicy,
-    now_ms: int,
-    flow: str,
-    user_agent: bytes,
-    path: tuple[bytes, ...],
-) -> Outcome | None:
-    """The one device refreshes the one binding, which is nearly every REGISTER; None when it is not that simple."""
-    seconds = policy.default_expires if contact.expires is None else contact.expires
-    call_text = _text(call_id)
-    if seconds < policy.min_expires or path or (known.call_id == call_text and known.cseq >= cseq):
-        return None
-    moment = now_ms if known.registered_at < now_ms else known.registered_at + 1
-    expires_at = now_ms + min(seconds, policy.max_expires) * 1000
-    extra = _extra(contact.params, ()) if contact.params else ""
-    bindings = [
-        BindingEntry(known.aor, contact.text, call_text, cseq, moment, expires_at, flow, _text(user_agent), extra)
-    ]
-    return Outcome(bindings, bindings, [])
+def _binding(contact: ContactRequest, asked: Asked, moment: int, seconds: int) -> Binding:
+    extra = _extra(contact.params, asked.path) if contact.params or asked.path else ""
+    expires_at = asked.now_ms + seconds * 1000
+    return BindingEntry(
+        asked.aor, contact.text, asked.call_id, asked.cseq, moment, expires_at, asked.flow, asked.user_agent, extra
+    )
 
 
-def _is_done(known: Binding | None, contact: ContactRequest, call_text: str, cseq: int) -> bool:
-    return known is not None and contact.expires != 0 and (known.call_id, known.cseq) == (call_text, cseq)
+def _is_done(known: Binding | None, contact: ContactRequest, asked: Asked) -> bool:
+    return known is not None and contact.expires != 0 and known.call_id == asked.call_id and known.cseq == asked.cseq
 
 
 def _make_room(table: dict[str, Binding], changed: dict[str, Binding], allowed: int) -> None:
@@ -254,12 +245,10 @@ def _make_room(table: dict[str, Binding], changed: dict[str, Binding], allowed: 
         del table[known.contact]
 
 
-def _refuse_star(
-    contacts: Sequence[ContactRequest], live: dict[str, Binding], call_id: str, cseq: int
-) -> Rejection | None:
+def _refuse_star(contacts: Sequence[ContactRequest], live: dict[str, Binding], asked: Asked) -> Rejection | None:
     if len(contacts) != 1 or contacts[0].expires != 0:
         return Rejection(400, b"Contact * Stands Alone With Expires 0", [])
-    if any(binding.call_id == call_id and binding.cseq >= cseq for binding in live.values()):
+    if any(binding.call_id == asked.call_id and binding.cseq >= asked.cseq for binding in live.values()):
         return Rejection(500, b"CSeq Out Of Order", [])
     return None
 
@@ -305,8 +294,12 @@ def _registered_at(binding: Binding) -> int:
     return binding.registered_at
 
 
-def _text(raw: bytes) -> str:
+def storable_text(raw: bytes) -> str:
+    """Text of a stranger, bounded, as a database takes it."""
     return raw[:_LONGEST_TEXT].decode("utf-8", "replace").replace("\x00", "")
+
+
+agent_text = lru_cache(maxsize=1024)(storable_text)  # few programs, many phones: one text for all bindings
 
 
 @lru_cache(maxsize=2048)

@@ -9,14 +9,18 @@ from denwa.voip.context import Context, printable
 from denwa.voip.registrar.authentication import Unproven, authenticate
 from denwa.voip.registrar.bindings import (
     STAR,
+    Asked,
     Binding,
     BindingPolicy,
     Outcome,
     Rejection,
+    agent_text,
     apply_register,
     contact_line,
     newest,
     read_contacts,
+    refresh,
+    storable_text,
 )
 from denwa.voip.sip.fields import FieldFault, address_uri
 from denwa.voip.sip.message import CONTACT, EXPIRES, PATH, TO, USER_AGENT, Message
@@ -24,6 +28,18 @@ from denwa.voip.sip.peer import CONNECT, Peer, flow_text, peer_of_text
 from denwa.voip.sip.response import reason_header
 from denwa.voip.sip.uri import SipUri, UriFault, parse_uri
 from denwa.voip.subscribers import Subscriber
+
+
+class _Devices:
+    """A subscriber's bindings. `source`: where the last REGISTER that changed them came from; `flows`: connections of
+    this process, by contact."""
+
+    __slots__ = ("bindings", "flows", "source")
+
+    def __init__(self) -> None:
+        self.bindings: list[Binding] = []
+        self.source: Peer | None = None
+        self.flows: dict[str, Peer] = {}
 
 
 class Registrar:
@@ -35,25 +51,25 @@ class Registrar:
         self._policy = BindingPolicy(
             settings.default_expires, settings.min_expires, settings.max_expires, settings.max_bindings
         )
-        self._bindings: dict[bytes, list[Binding]] = {}
-        self._flows: dict[tuple[bytes, str], Peer] = {}  # stream connections of this process
+        self._devices: dict[bytes, _Devices] = {}
 
     def restore(self, bindings: Iterable[Binding]) -> None:
         for binding in bindings:
-            self._bindings.setdefault(binding.aor.encode(), []).append(binding)
+            self._devices.setdefault(binding.aor.encode(), _Devices()).bindings.append(binding)
 
     def ringing(self, account: bytes) -> tuple[Binding, Peer] | None:
         """The device that rings (R2) and where it is; None when nobody is registered (R3)."""
-        held = self._bindings.get(account)
-        if not held:
+        devices = self._devices.get(account)
+        if devices is None:
             return None
+        held = devices.bindings
         binding = held[0] if len(held) == 1 else newest(held, self._ctx.now_ms)
         if binding is None or binding.expires_at <= self._ctx.now_ms:
             return None
-        return binding, self._flows.get((account, binding.contact)) or peer_of_text(binding.flow)
+        return binding, devices.flows.get(binding.contact) or peer_of_text(binding.flow)
 
     def count(self) -> int:
-        return sum(map(len, self._bindings.values()))
+        return sum(len(devices.bindings) for devices in self._devices.values())
 
     def register(self, request: Message, branch: bytes, answer_to: Peer, peer: Peer) -> None:
         """A REGISTER outside any dialog. No transaction is kept (decision 0004): a repetition finds its binding."""
@@ -89,45 +105,63 @@ class Registrar:
         account = subscriber.account
         if not self._is_own_record(request.value(TO) or b"", account):
             return Rejection(403, b"a subscriber registers its own account only", [])
+        devices = self._devices.get(account)
+        if devices is not None and devices.source == peer:
+            refreshed = self._refresh(devices, request)
+            if refreshed is not None:
+                return refreshed
         try:
             contacts = read_contacts(request.values(CONTACT), request.value(EXPIRES))
         except UriFault as fault:
             return Rejection(400, f"Contact: {fault}".encode(), [])
-        outcome = apply_register(
-            self._bindings.get(account, []),
-            contacts,
-            request.call_id,
+        asked = Asked(
+            account.decode(),
+            storable_text(request.call_id),
             request.cseq,
-            self._policy,
             ctx.now_ms,
             flow_text(_reach(contacts[0].uri, peer) if contacts else peer),
-            request.value(USER_AGENT) or b"",
-            aor=account.decode(),
-            path=tuple(request.values(PATH)) if PATH in request.at else (),
+            agent_text(request.value(USER_AGENT) or b""),
+            tuple(request.values(PATH)),
         )
+        outcome = apply_register(devices.bindings if devices else (), contacts, asked, self._policy)
         if isinstance(outcome, Outcome):
             if len(contacts) > 1:
                 outcome = _each_where_it_is(outcome, peer)
-            self._keep(account, outcome.bindings, outcome.changed, outcome.removed, peer)
+            self._keep(account, outcome, peer)
         return outcome
 
-    def _keep(
-        self, account: bytes, bindings: list[Binding], changed: list[Binding], removed: list[Binding], peer: Peer
-    ) -> None:
+    def _refresh(self, devices: _Devices, request: Message) -> Outcome | None:
+        """The one device refreshes from where it was: nothing but the binding changes. None for anything else."""
+        at = request.at
+        if len(devices.bindings) != 1 or CONTACT not in at or PATH in at or request.more >> CONTACT & 1:
+            return None
+        known = devices.bindings[0]
+        agent = agent_text(request.value(USER_AGENT) or b"")
+        asked = Asked("", storable_text(request.call_id), request.cseq, self._ctx.now_ms, known.flow, agent)
+        binding = refresh(known, request.value(CONTACT) or b"", request.value(EXPIRES), asked, self._policy)
+        if binding is None:
+            return None
+        devices.bindings = [binding]
+        self._ctx.group.bindings.append(binding)
+        return Outcome(devices.bindings, devices.bindings, [])
+
+    def _keep(self, account: bytes, outcome: Outcome, peer: Peer) -> None:
+        """Put the outcome in force and into the journal. `peer`: where the request came from."""
         journal = self._ctx.group.bindings
-        for gone in removed:
+        devices = self._devices.setdefault(account, _Devices())
+        for gone in outcome.removed:
             journal.append(UnbindingEntry(gone.aor, gone.contact))
-            self._flows.pop((account, gone.contact), None)
-        for binding in changed:
+            devices.flows.pop(gone.contact, None)
+        for binding in outcome.changed:
             journal.append(binding)
             if len(peer) == 3:
-                self._flows[account, binding.contact] = peer
-            elif self._flows:
-                self._flows.pop((account, binding.contact), None)
-        if bindings:
-            self._bindings[account] = bindings
-        else:
-            self._bindings.pop(account, None)
+                devices.flows[binding.contact] = peer
+            else:
+                devices.flows.pop(binding.contact, None)
+        devices.bindings = outcome.bindings
+        devices.source = peer if outcome.changed else None
+        if not outcome.bindings:
+            del self._devices[account]
 
     def _is_own_record(self, to: bytes, account: bytes) -> bool:
         try:
@@ -143,16 +177,17 @@ class Registrar:
     def sweep(self) -> None:
         """Drop bindings that have expired; called now and then, a lookup never returns one anyway."""
         now_ms = self._ctx.now_ms
-        for account in [a for a, held in self._bindings.items() if any(b.expires_at <= now_ms for b in held)]:
-            held = self._bindings[account]
-            gone = [binding for binding in held if binding.expires_at <= now_ms]
-            self._keep(account, [b for b in held if b.expires_at > now_ms], [], gone, ("", 0))
+        for account, devices in list(self._devices.items()):
+            gone = [binding for binding in devices.bindings if binding.expires_at <= now_ms]
+            if gone:
+                live = [binding for binding in devices.bindings if binding.expires_at > now_ms]
+                self._keep(account, Outcome(live, [], gone), ("", 0))
 
     def forget(self, account: bytes) -> None:
         """Remove all bindings of an account whose contract ended."""
-        held = self._bindings.get(account)
-        if held:
-            self._keep(account, [], [], list(held), ("", 0))
+        devices = self._devices.get(account)
+        if devices is not None:
+            self._keep(account, Outcome([], [], devices.bindings), ("", 0))
 
 
 def _reach(contact: bytes, peer: Peer) -> Peer:

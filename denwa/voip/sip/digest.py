@@ -81,7 +81,8 @@ def parse_credentials(header_value: bytes) -> Credentials | None:
     if not username or not nonce or not uri or not response or b"\\" in header_value:
         return _parse_credentials(header_value)
     cnonce = pieces[template.cnonce] if template.cnonce else b""
-    return Credentials(username, realm, nonce, uri, response, template.algorithm, template.qop, template.nc, cnonce)
+    fields = (username, realm, nonce, uri, response, template.algorithm, template.qop, template.nc, cnonce)
+    return tuple.__new__(Credentials, fields)  # a NamedTuple's own constructor is a Python function
 
 
 class _Template(NamedTuple):

@@ -5,6 +5,7 @@ Each has a fast path for the ordinary spelling and a careful one (quoted strings
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -15,8 +16,10 @@ MAGIC: Final = b"z9hG4bK"  # RFC 3261 §8.1.1.7
 MAX_CSEQ: Final = 2**31 - 1
 # The characters of a token, of which tags, methods and header names are made (RFC 3261 §25.1).
 TOKEN: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+`'~"
-# What an ordinary single Via holds besides one blank: no comma, quote, bracket or escape.
-_PLAIN_VIA: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~+*!:;=/"
+# The ordinary single Via: branch, and rport without a value before or behind it.
+_plain_via: Final = re.compile(
+    rb"SIP/2\.0/(\w+) ([\w.:\[\]-]+);(rport;)?branch=([\w.!%*+`'~=/:-]+)(;rport)?", re.ASCII
+).fullmatch
 
 
 class FieldFault(Exception):
@@ -75,21 +78,13 @@ def _split_commas(value: bytes) -> list[bytes]:
 
 def top_via(value: bytes) -> Via:
     """Read the first element of a Via value. Raises FieldFault."""
-    comma = value.find(b",")
-    if comma >= 0:
-        value = split_list(value)[0] if b'"' in value else value[:comma]
-    at = value.find(b";branch=")
-    if at > 0 and value[:8] == b"SIP/2.0/" and not value.translate(None, _PLAIN_VIA).replace(b" ", b"", 1):
-        head, _, params = value.partition(b";")
-        transport, blank, sent_by = head[8:].partition(b" ")
-        if blank and transport and sent_by:
-            end = value.find(b";", at + 8)
-            branch = value[at + 8 :] if end < 0 else value[at + 8 : end]
-            rport = params.find(b"rport")
-            asked = (
-                rport >= 0 and params[rport + 5 : rport + 6] in (b"", b";") and params[rport - 1 : rport] in (b"", b";")
-            )
-            return Via(transport, sent_by, branch, asked)
+    plain = _plain_via(value)
+    if plain is not None:
+        transport, sent_by, before, branch, after = plain.groups()
+        # On every message, and a NamedTuple's own constructor is a Python function.
+        return tuple.__new__(Via, (transport, sent_by, branch, bool(before or after)))
+    if b"," in value:
+        value = split_list(value)[0] if b'"' in value else value.partition(b",")[0]
     return _any_via(value)
 
 

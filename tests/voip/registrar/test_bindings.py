@@ -8,15 +8,19 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from denwa.voip.registrar.bindings import (
+    Asked,
     Binding,
     BindingPolicy,
     Outcome,
     Rejection,
+    agent_text,
     apply_register,
     contact_line,
     newest,
     read_contacts,
     read_extra,
+    refresh,
+    storable_text,
 )
 from denwa.voip.sip.uri import UriFault
 
@@ -36,7 +40,8 @@ def register(
     path: tuple[bytes, ...] = (),
 ) -> Outcome | Rejection:
     read = read_contacts(contacts, expires)
-    return apply_register(current, read, call_id, cseq, POLICY, now_ms, flow, b"Phone/1", aor="50010001", path=path)
+    asked = Asked("50010001", storable_text(call_id), cseq, now_ms, flow, "Phone/1", path)
+    return apply_register(current, read, asked, POLICY)
 
 
 def accepted(current: list[Binding], *contacts: bytes, **more: object) -> Outcome:
@@ -195,14 +200,8 @@ def test_a_contact_that_cannot_be_called_is_refused(contact):
 
 
 def test_text_of_strangers_is_bounded_and_storable():
-    outcome = apply_register(
-        [], read_contacts([PHONE], None), b"c" * 9999, 1, POLICY, NOW, "f", b"\xff\x00" * 999, aor="1"
-    )
-    assert isinstance(outcome, Outcome)
-    (binding,) = outcome.bindings
-    assert len(binding.call_id) <= 255
-    assert len(binding.user_agent) <= 255
-    assert "\x00" not in binding.user_agent
+    assert storable_text(b"c" * 9999) == "c" * 255
+    assert agent_text(b"\xff\x00" * 999) == "\ufffd" * 128
 
 
 class Registrations(RuleBasedStateMachine):
@@ -298,3 +297,26 @@ def test_a_request_is_done_as_a_whole_or_not_at_all(expiries, known):
         assert asked == {binding.contact for binding in outcome.changed}
         assert asked <= {binding.contact for binding in outcome.bindings}
         assert len({binding.registered_at for binding in outcome.bindings}) == len(outcome.bindings)
+
+
+@given(
+    st.sampled_from([PHONE, PHONE + b";expires=600", PHONE + b";expires=10", PHONE + b";q=0.5", APP, PHONE + b" ;x"]),
+    st.sampled_from([None, b"600", b"0", b"99999", b"9" * 30, b"soon"]),
+    st.sampled_from(["one", "two"]),
+    st.integers(3, 7),
+    st.integers(-3_000_000, 4_000_000),
+)
+def test_the_short_way_of_a_refresh_decides_as_the_long_one(contact, expires, call_id, cseq, later):
+    (known,) = accepted([], PHONE, cseq=5).bindings
+    asked = Asked(known.aor, call_id, cseq, NOW + later, known.flow, "Phone/2")
+    short = refresh(known, contact, expires, asked, POLICY)
+    if short is not None:
+        long = apply_register([known], read_contacts([contact], expires), asked, POLICY)
+        assert long == Outcome([short], [short], [])
+
+
+def test_an_ordinary_refresh_goes_the_short_way():
+    (known,) = accepted([], PHONE, cseq=5).bindings
+    asked = Asked(known.aor, "one", 6, NOW + 1000, known.flow, "Phone/1")
+    for contact, expires in ((PHONE, None), (PHONE + b";expires=600", None), (PHONE, b"600")):
+        assert refresh(known, contact, expires, asked, POLICY) is not None
