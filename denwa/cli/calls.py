@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -25,6 +25,7 @@ COLUMNS = (
     "duration_ms", "end_cause", "sip_status", "forwarded_by", "voicemail", "units", "charge_yen",
 )  # fmt: skip
 _TABLE_WIDTH = 200  # when the output is no terminal
+_WORKING_WIDTH = 160
 
 
 class Moment(click.ParamType[datetime]):
@@ -55,6 +56,7 @@ class Moment(click.ParamType[datetime]):
 @click.option("--format", "form", type=click.Choice(["table", "csv", "jsonl"]), default="table", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="one JSON array")
 @click.option("--active", is_flag=True, help="calls in progress")
+@click.option("--show-working", "working", is_flag=True, help="also how each charge came about (column `working`)")
 @click.pass_context
 def calls(
     ctx: click.Context,
@@ -64,35 +66,37 @@ def calls(
     form: str,
     as_json: bool,
     active: bool,
+    working: bool,
 ) -> None:
     """Call records, with units and charge (tax excluded). 通話記録(料金は税別)。"""
     settings = settings_of(ctx)
+    columns = (*COLUMNS, "working") if working else COLUMNS
     number = phone_number(subscriber).e164 if subscriber else ""
     if active:
         if first or before:
             raise click.UsageError("--active lists the calls in progress now: --from and --to do not go with it")
         with databases(settings) as (main, journal):
-            _write(CallListing(main, journal).active(subscriber=number), form, as_json)
+            _write(CallListing(main, journal).active(subscriber=number), form, as_json, columns)
         return
     with rated_databases(settings) as (main, journal, _):
-        _write(CallListing(main, journal).calls(first=first, before=before, subscriber=number), form, as_json)
+        _write(CallListing(main, journal).calls(first=first, before=before, subscriber=number), form, as_json, columns)
 
 
-def _write(listed: Iterable[ListedCall], form: str, as_json: bool) -> None:
+def _write(listed: Iterable[ListedCall], form: str, as_json: bool, columns: Sequence[str]) -> None:
     if as_json:
-        click.echo(json.dumps([_fields(call) for call in listed], ensure_ascii=False, indent=2))
+        click.echo(json.dumps([_fields(call, columns) for call in listed], ensure_ascii=False, indent=2))
     elif form == "jsonl":
         for call in listed:
-            sys.stdout.write(json.dumps(_fields(call), ensure_ascii=False) + "\n")
+            sys.stdout.write(json.dumps(_fields(call, columns), ensure_ascii=False) + "\n")
     elif form == "csv":
-        writer = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(map(_fields, listed))
+        writer.writerows(_fields(call, columns) for call in listed)
     else:
-        _write_table(listed)
+        _write_table(listed, working="working" in columns)
 
 
-def _fields(call: ListedCall) -> dict[str, Any]:
+def _fields(call: ListedCall, columns: Sequence[str]) -> dict[str, Any]:
     values = call._asdict() | {
         "subscriber": national_or_dialled(call.subscriber),
         "caller": national_or_dialled(call.caller),
@@ -104,11 +108,11 @@ def _fields(call: ListedCall) -> dict[str, Any]:
         "forwarded_by": national_or_dialled(call.forwarded_by),
         "voicemail": "yes" if call.voicemail else "no",
     }
-    return {column: values[column] for column in COLUMNS}
+    return {column: values[column] for column in columns}
 
 
-def _write_table(listed: Iterable[ListedCall]) -> None:
-    console = Console(width=None if sys.stdout.isatty() else _TABLE_WIDTH)
+def _write_table(listed: Iterable[ListedCall], *, working: bool) -> None:
+    console = Console(width=None if sys.stdout.isatty() else _TABLE_WIDTH + _WORKING_WIDTH * working, markup=False)
     table = Table()
     for heading in ("開始 started", "種別 leg", "発信 caller", "着信 callee", "区分 class"):
         table.add_column(heading)
@@ -116,6 +120,8 @@ def _write_table(listed: Iterable[ListedCall]) -> None:
         table.add_column(heading, justify="right")
     for heading in ("結果 end", "留守録 voicemail"):
         table.add_column(heading)
+    if working:
+        table.add_column("計算 working", overflow="fold")
     for call in listed:
         going_on = call.answered_at is not None and call.ended_at is None
         table.add_row(
@@ -129,6 +135,7 @@ def _write_table(listed: Iterable[ListedCall]) -> None:
             "" if call.charge_yen is None else str(call.charge_yen),
             "通話中 in progress" if going_on else f"{call.end_cause} {call.sip_status}",
             "yes" if call.voicemail else "",
+            *[call.working or ""] * working,
         )
     if table.row_count:
         console.print(table)

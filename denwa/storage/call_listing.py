@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Engine, Row, Select, func, select
+from sqlalchemy import Engine, Row, Select, select
 
+from denwa.rating.ledger import Posting, RatedCall, as_it_stands
 from denwa.rating.ports import CHARGED_LEGS
+from denwa.storage.posting_rows import posting_of
 from denwa.storage.tables.journal import calls
 from denwa.storage.tables.rating import postings
 
@@ -16,7 +18,11 @@ _ROWS_AT_ONCE = 500
 
 
 class ListedCall(NamedTuple):
-    """A call record. `units` and `charge_yen` are None while a call that is charged has not been rated."""
+    """A call record, with its charge after all corrections.
+
+    `units`, `charge_yen` and `working` are None while a call that is charged has not been rated; `working` is "" for
+    what costs nothing by its nature.
+    """
 
     call_id: str
     leg: str
@@ -35,6 +41,7 @@ class ListedCall(NamedTuple):
     voicemail: bool
     units: int | None
     charge_yen: int | None
+    working: str | None
 
 
 class CallListing:
@@ -63,30 +70,35 @@ class CallListing:
     def _listed(self, query: Select[Any]) -> Iterator[ListedCall]:
         with self._journal.connect() as connection:
             for rows in connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(query).partitions():
-                charges = self._charges([row.id for row in rows])
+                rated = self._rated([row.id for row in rows])
                 for row in rows:
-                    yield _listed(row, *charges.get(row.id, (None, None)))
+                    yield _listed(row, rated.get(row.id))
 
-    def _charges(self, record_ids: list[int]) -> dict[int, tuple[int, int]]:
-        """(units, yen) of the rated ones after all corrections."""
-        columns = postings.c
-        units = func.sum(columns.units * columns.calls)  # a reversal counts as -1 call, moved credit as none
-        query = (
-            select(columns.record_id, units, func.sum(columns.charge_yen))
-            .where(columns.record_id.in_(record_ids))
-            .group_by(columns.record_id)
-        )
+    def _rated(self, record_ids: list[int]) -> dict[int, RatedCall]:
+        """The rated ones, as they are after all corrections."""
+        found: dict[int, list[Posting]] = {}
         with self._main.connect() as connection:
-            return {record: (int(units), int(yen)) for record, units, yen in connection.execute(query)}
+            for row in connection.execute(select(postings).where(postings.c.record_id.in_(record_ids))):
+                found.setdefault(row.record_id, []).append(posting_of(row))
+        return {record: as_it_stands(mine) for record, mine in found.items()}
 
 
 def _of(query: Select[Any], subscriber: str) -> Select[Any]:
     return query.where(calls.c.subscriber == subscriber) if subscriber else query
 
 
-def _listed(row: Row[Any], units: int | None, yen: int | None) -> ListedCall:
-    if units is None and ((row.answered_at is None and row.ended_at is not None) or row.leg not in CHARGED_LEGS):
-        units = yen = 0  # C8, and no answer: there is nothing to rate
+def _charge(row: Row[Any], rated: RatedCall | None) -> tuple[int | None, int | None, str | None]:
+    """Units, yen and working."""
+    if rated is None:
+        unanswered = row.answered_at is None and row.ended_at is not None
+        return (0, 0, "") if unanswered or row.leg not in CHARGED_LEGS else (None, None, None)  # C8
+    charge = rated.rating.charge
+    if not rated.in_force:
+        return 0, 0, f"taken back: {charge._replace(credit_yen=0).working(row.leg)}"
+    return charge.units, charge.yen, charge._replace(credit_yen=rated.credit_yen).working(row.leg)
+
+
+def _listed(row: Row[Any], rated: RatedCall | None) -> ListedCall:
     return ListedCall(
         row.call_id,
         row.leg,
@@ -103,6 +115,5 @@ def _listed(row: Row[Any], units: int | None, yen: int | None) -> ListedCall:
         row.sip_status,
         row.forwarded_by,
         bool(row.voicemail),
-        units,
-        yen,
+        *_charge(row, rated),
     )

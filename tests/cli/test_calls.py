@@ -189,3 +189,30 @@ def test_a_service_that_cannot_rate_does_not_hide_the_records(terminal: Terminal
         ended = terminal.done("calls", "--format", "csv")
     assert len(rows(ended.out)) == 1
     assert "could not rate what has just ended: error disk full" in ended.err
+
+
+def test_the_working_of_each_charge_is_shown_when_asked_for(
+    terminal: Terminal, exchange: Exchange
+) -> None:  # T1–T4, F4
+    exchange.call(call_id="cut", answered_ms=NOON, end_cause="network_fault")
+    exchange.call(call_id="on", answered_ms=NOON + 1000, leg="forwarded", duration_ms=300_001)
+    exchange.call(call_id="odd", answered_ms=NOON + 2000, **{"class": "satellite"})
+    exchange.call(call_id="in", answered_ms=NOON + 3000, leg="incoming", direction="incoming")
+    listed = rows(terminal.done("calls", "--format", "csv", "--show-working").out)
+    assert {row["call_id"]: row["working"] for row in listed} == {
+        "cut": "61.0 s → 2 × 30 s (cut by a fault of the service: the unfinished unit is not counted) → 16 yen; "
+        "credit 16; to pay 0 [fixed 8 yen per 30 s, taxed; tariff default of 2000-01-01; T3, T2, T4]",
+        "on": "300.001 s → 11 × 30 s → 88 yen; credit 84; to pay 4 "
+        "[fixed 8 yen per 30 s, taxed; tariff default of 2000-01-01; T1, T2, F4, T4]",
+        "odd": "",
+        "in": "",
+    }
+    table = terminal.done("calls", "--show-working").out
+    assert "61.0 s → 2 × 30 s" in table
+    assert "[fixed 8 yen per 30 s, taxed; tariff default of 2000-01-01; T1, T2, F4, T4]" in table
+    assert terminal.done("calls", "--json", "--show-working").json[1]["working"].endswith("T1, T2, F4, T4]")
+
+
+def test_a_called_name_in_brackets_is_no_markup_of_the_table(terminal: Terminal, exchange: Exchange) -> None:
+    exchange.call(callee="[/red]")
+    assert "[/red]" in terminal.done("calls").out
