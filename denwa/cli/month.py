@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from denwa.cli.main import settings_of
-from denwa.cli.rating_desk import month_end, month_name, national, now_ms, tokyo_text
+from denwa.cli.main import StateError, settings_of
+from denwa.cli.rating_desk import ledger_desk, month_end, month_name, national, now_ms, tokyo_text
 from denwa.numbering import PhoneNumber
+from denwa.rating.month_check import MonthCheck, check_month
 from denwa.rating.month_end import Hindrances
 from denwa.rating.month_export import MonthExport
 from denwa.rating.ports import ClosedMonth, Problem
@@ -26,6 +28,7 @@ _HEADINGS = {
     "period_end": "終了 to",
     "calls": "通話数 calls",
     "credit_yen": "特典 credit",
+    "adjustment_yen": "調整 adjusted",
     "taxed_yen": "課税 taxed",
     "exempt_yen": "免税 exempt",
     "tax_yen": "消費税 tax",
@@ -76,6 +79,51 @@ def close(ctx: click.Context, name: str, as_json: bool) -> None:
         click.echo(f"{name} 締め済み closed: {len(exported.rows)} subscribers, {total} yen, SHA-256 {exported.sha256}")
 
 
+@month.command()
+@click.argument("name", metavar="YYYY-MM", callback=month_name)
+@click.option(
+    "--export", "folder", type=click.Path(file_okay=False, path_type=Path), help="compare the files in this folder too"
+)
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_context
+def check(ctx: click.Context, name: str, folder: Path | None, as_json: bool) -> None:
+    """Whether the export, the statements and the ledger agree to the yen; exit code 1 if not."""
+    with ledger_desk(settings_of(ctx)) as desk, desk.ending.ledger.transaction():  # nothing is posted meanwhile
+        names = desk.ending.export(name).files()
+        files = {file: _content(folder / file) for file in names} if folder else None
+        checked = check_month(desk.ending, desk.books, name, files)
+    if as_json:
+        fields = checked._asdict() | {"compared": [compared._asdict() for compared in checked.compared]}
+        click.echo(json.dumps(fields, ensure_ascii=False, indent=2))
+    else:
+        _print_check(checked)
+    if checked.differences:
+        raise StateError("\n".join([*checked.differences, f"{name}: {len(checked.differences)} differences found"]))
+
+
+def _content(file: Path) -> bytes | None:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as fault:
+        raise StateError(f"{file}: {fault.strerror}") from None
+
+
+def _print_check(checked: MonthCheck) -> None:
+    console = Console(width=None if sys.stdout.isatty() else _TABLE_WIDTH)
+    table = Table(title=f"{checked.name}: {checked.subscribers} subscribers")
+    table.add_column("")
+    for heading in ("書出し export", "明細 statements", "元帳 ledger"):
+        table.add_column(heading, justify="right")
+    for one in checked.compared:
+        booked = "(締め後 after closing)" if one.ledger_yen is None else str(one.ledger_yen)
+        table.add_row(one.name, str(one.export_yen), str(one.statements_yen), booked)
+    console.print(table)
+    if not checked.differences:
+        console.print("一致 the export, the statements and the ledger agree to the yen")
+
+
 def _fields(
     exported: MonthExport, hindrances: Hindrances, closed: ClosedMonth | None, problems: Sequence[Problem]
 ) -> dict[str, Any]:
@@ -101,9 +149,9 @@ def _print(
         table.add_column(heading, justify="left" if index < _TEXTS else "right")
     first, *others = _HEADINGS
     for row in exported.rows:
-        table.add_row(PhoneNumber.parse(str(row[first])).grouped(), *(str(row[column]) for column in others))
+        table.add_row(PhoneNumber.parse(str(row[first])).grouped(), *(str(row.get(column, 0)) for column in others))
     table.add_section()
-    table.add_row("計 all", "", "", *(str(exported.totals[column]) for column in others[_TEXTS - 1 :]))
+    table.add_row("計 all", "", "", *(str(exported.totals.get(column, 0)) for column in others[_TEXTS - 1 :]))
     console.print(table)
     if closed:
         console.print(f"締め済み closed: {tokyo_text(closed.closed_at_ms)}, SHA-256 {closed.sha256}")

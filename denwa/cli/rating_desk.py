@@ -15,14 +15,19 @@ from denwa.cli.main import StateError
 from denwa.config.settings import ConfigurationError, Settings
 from denwa.control.socket import tell
 from denwa.numbering import PhoneNumber
+from denwa.rating.adjust import Adjuster
+from denwa.rating.adjustment import AdjustmentRefusal
 from denwa.rating.billing_month import TOKYO, MonthNameError, calendar_month
+from denwa.rating.correct_calls import CorrectionRefusal, Corrector
 from denwa.rating.month_end import MonthEnd, MonthRefusal
+from denwa.rating.ports import StatementReader
 from denwa.rating.rate_calls import Rater
 from denwa.rating.tariff import TariffBook
 from denwa.rating.tariff_files import TariffFault, load_tariff, load_tax_rates
 from denwa.rating.tax import TaxRates
 from denwa.storage.columns import from_millis
 from denwa.storage.ended_calls import SqlJournalReader
+from denwa.storage.ledger_books import SqlLedgerBooks
 from denwa.storage.rating_accounts import SqlAccounts
 from denwa.storage.rating_store import SqlLedger
 from denwa.storage.statement_store import SqlStatements
@@ -73,16 +78,39 @@ def rated_databases(settings: Settings) -> Iterator[tuple[Engine, Engine, Rater]
         yield main, journal, rater
 
 
+@dataclass(frozen=True, slots=True)
+class LedgerDesk:
+    """Everything that works on the ledger beside the rating itself."""
+
+    ending: MonthEnd
+    books: SqlLedgerBooks
+    corrector: Corrector
+    adjuster: Adjuster
+
+    @property
+    def statements(self) -> StatementReader:
+        return self.ending.statements
+
+
+@contextmanager
+def ledger_desk(settings: Settings) -> Iterator[LedgerDesk]:
+    """The ledger's desk, after everything that has ended was rated. A refusal ends with exit code 1."""
+    with rated_databases(settings) as (main, _, rater):
+        ending = MonthEnd(
+            rater.journal, rater.accounts, rater.ledger, SqlStatements(main), load_rating_data(settings).tax, national
+        )
+        corrector = Corrector(rater.ledger, rater.accounts, rater.tariffs)
+        try:
+            yield LedgerDesk(ending, SqlLedgerBooks(main), corrector, Adjuster(rater.ledger, rater.accounts))
+        except (MonthRefusal, CorrectionRefusal, AdjustmentRefusal) as refusal:
+            raise StateError(str(refusal)) from None
+
+
 @contextmanager
 def month_end(settings: Settings) -> Iterator[MonthEnd]:
     """What a month's end needs, after everything that has ended was rated. A refusal ends with exit code 1."""
-    with rated_databases(settings) as (main, _, rater):
-        statements = SqlStatements(main)
-        tax = load_rating_data(settings).tax
-        try:
-            yield MonthEnd(rater.journal, rater.accounts, rater.ledger, statements, tax, national)
-        except MonthRefusal as refusal:
-            raise StateError(str(refusal)) from None
+    with ledger_desk(settings) as desk:
+        yield desk.ending
 
 
 def month_name(_ctx: click.Context, _param: click.Parameter, value: str) -> str:

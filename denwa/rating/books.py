@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple, Protocol
 
+from denwa.rating.ledger import Correction, Posting
 from denwa.rating.money import Yen
 
 
@@ -31,6 +32,14 @@ class BookedSum(NamedTuple):
     yen: Yen
 
 
+class RatedRecord(NamedTuple):
+    """A call record that was rated, as the ledger knows it."""
+
+    record_id: int
+    subscriber: str  # E.164
+    call_id: str
+
+
 class Difference(NamedTuple):
     """A broken rule of the books: what, and which rows."""
 
@@ -52,6 +61,14 @@ class LedgerBooks(Protocol):
 
     def booked(self, first_day: date, last_day: date) -> Sequence[BookedSum]:
         """What was booked for months that start from `first_day` to `last_day`; tax once the month is closed."""
+        ...
+
+    def rated_calls(self, after: int, limit: int) -> Sequence[RatedRecord]:
+        """The next `limit` rated records with an id above `after`, by id."""
+        ...
+
+    def history(self, record_id: int) -> Sequence[tuple[Posting, Correction | None]]:
+        """Every posting of a call, by revision, with who caused it if a person did."""
         ...
 
     def differences(self) -> Sequence[Difference]:

@@ -254,6 +254,10 @@ class StatementReader(Protocol):
 
     def closed(self, name: str) -> ClosedMonth | None: ...
 
+    def closed_months(self) -> Sequence[ClosedMonth]:
+        """Every closed month, by name."""
+        ...
+
     def problems(self) -> Sequence[Problem]:
         """Calls that cannot be rated, oldest first."""
         ...

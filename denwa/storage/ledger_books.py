@@ -7,9 +7,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, CompoundSelect, Connection, Engine, Select, case, func, literal, select, union_all
 
-from denwa.rating.books import AccountTotal, BookedSum, Difference
+from denwa.rating.books import AccountTotal, BookedSum, Difference, RatedRecord
+from denwa.rating.ledger import Correction, Posting
 from denwa.storage.ledger_checks import ledger_differences
-from denwa.storage.tables.rating import adjustment_entries, adjustments, bills, entries, postings
+from denwa.storage.posting_rows import posting_of
+from denwa.storage.tables.rating import adjustment_entries, adjustments, bills, corrections, entries, postings
 
 RECEIVABLE = "receivable:"
 TAX = "consumption-tax"  # 仮受消費税: booked when a month is closed
@@ -39,6 +41,25 @@ class SqlLedgerBooks:
                 for query in (_of_calls(), _of_adjustments(), *_of_bills())
                 for found in _sums(connection, query, first_day, last_day)
             ]
+
+    def rated_calls(self, after: int, limit: int) -> list[RatedRecord]:
+        columns = postings.c
+        query = (
+            select(columns.record_id, columns.subscriber, columns.call_id)
+            .where(columns.revision == 0, columns.record_id > after)
+            .order_by(columns.record_id)
+            .limit(limit)
+        )
+        with self._engine.connect() as connection:
+            return [RatedRecord(*row) for row in connection.execute(query)]
+
+    def history(self, record_id: int) -> list[tuple[Posting, Correction | None]]:
+        by_call = postings.c.record_id == record_id
+        with self._engine.connect() as connection:
+            made = connection.execute(select(corrections).where(corrections.c.record_id == record_id))
+            why = {row.revision: Correction(*row) for row in made}
+            rows = connection.execute(select(postings).where(by_call).order_by(postings.c.revision))
+            return [(posting_of(row), why.get(row.revision)) for row in rows]
 
     def differences(self) -> list[Difference]:
         with self._engine.connect() as connection:

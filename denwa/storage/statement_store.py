@@ -76,6 +76,10 @@ class SqlStatements:
             row = connection.execute(select(closed_months).where(closed_months.c.name == name)).one_or_none()
         return None if row is None else closed_month_of(row)
 
+    def closed_months(self) -> list[ClosedMonth]:
+        with self._engine.connect() as connection:
+            return sorted(map(closed_month_of, connection.execute(select(closed_months))))
+
     def problems(self) -> list[Problem]:
         columns = rating_problems.c
         query = (
