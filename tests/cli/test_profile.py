@@ -10,6 +10,7 @@ import pytest
 from denwa.config.settings import Settings
 from tests.cli.terminal import Terminal, open_terminal
 
+ROOT = Path(__file__).parents[2]
 NAMES = ["and-market", "h555", "ip-phone-smart", "ucom-residence", "ucom-spaaqs", "value-net"]
 
 
@@ -135,6 +136,19 @@ def test_what_the_terms_do_not_answer_is_told(terminal: Terminal, code: int, say
     assert ended.code == code
     assert says in ended.err
     assert "Traceback" not in ended.err
+
+
+EXAMPLES = [
+    line.strip().partition(" #")[0].split()[1:]
+    for line in (ROOT / "docs/operating.md").read_text(encoding="utf-8").splitlines()
+    if line.startswith("    denwa profile ")
+]
+
+
+def test_the_examples_of_the_operator_s_document_compute(terminal: Terminal) -> None:
+    assert len(EXAMPLES) >= 9
+    for example in EXAMPLES:
+        assert ": " in terminal.done(*example).out
 
 
 def test_a_subscriber_with_an_unknown_profile_is_refused(terminal: Terminal) -> None:  # L4
