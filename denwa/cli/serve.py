@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,11 @@ from denwa.cli.wiring import (
     VoicemailPlacesOfService,
     engine_counters,
     engine_gauges,
+    listening,
     make_engine,
+    open_certificates,
     open_journal_store,
+    tls_names,
 )
 from denwa.config.settings import ConfigurationError, Settings
 from denwa.control.socket import LINE_BREAK, SOCKET_NAME, listen
@@ -72,7 +76,8 @@ def serve(ctx: click.Context, config_file: Path | None, demo: bool) -> None:
 
 
 def _only_loopback(settings: Settings) -> None:
-    for name, host in (("sip.bind", settings.sip.bind), ("http.bind", settings.http.bind)):
+    more = [(f"sip.listen {n}", one.bind) for n, one in enumerate(settings.sip.listen, 1)]
+    for name, host in (("sip.bind", settings.sip.bind), ("http.bind", settings.http.bind), *more):
         try:
             loopback = ipaddress.ip_address(host).is_loopback
         except ValueError:
@@ -146,7 +151,13 @@ class Service:
             Trace(settings.sip.trace_messages),
             max_connections=settings.limits.tcp_connections,
             on_ended=rating.wake,
+            certificates=open_certificates(settings),
+            tls_names=tls_names(settings),
         )
+        if server.certificates is not None:
+            asyncio.get_running_loop().add_signal_handler(
+                signal.SIGHUP, partial(server.certificates.reload, always=True)
+            )
         places.flush = server.flush
         store = open_journal_store(settings)
         stack.callback(store.close)
@@ -154,10 +165,10 @@ class Service:
         stack.callback(writer.close)
         await voicemail.start()
         try:
-            await server.open(settings.sip.bind, settings.sip.port, writer)
+            await server.open(listening(settings), writer)
         except OSError as fault:
             await voicemail.stop()
-            raise StateError(f"SIP on {settings.sip.bind}:{settings.sip.port}: {fault.strerror}") from None
+            raise StateError(f"SIP on {settings.sip.bind}:{settings.sip.port}: {fault.strerror or fault}") from None
         stack.callback(server.close)
         stack.push_async_callback(voicemail.stop)  # while the proxy still carries the BYEs of the workers
         control = await listen(settings.data_dir, _Control(feed, rating, server).answer)
@@ -167,8 +178,11 @@ class Service:
         self._spawn(stack, _refresh_now_and_then(feed))
         self._spawn(stack, _collect_garbage(server))
         await self._open_web(stack, server, voicemail, rating)
-        log.info("SIP on %s:%d (UDP, TCP), web on http://%s:%d/", settings.sip.bind, settings.sip.port,
-                 settings.http.bind, settings.http.port)  # fmt: skip
+        for one in settings.sip.listeners:
+            log.info(
+                "SIP on %s port %d (UDP, TCP)%s", one.bind, one.port, f", {one.tls_port} (TLS)" * (one.tls_port > 0)
+            )
+        log.info("web on http://%s:%d/", settings.http.bind, settings.http.port)
 
     def _open_journal(self, server: SipServer, store: JournalStore) -> JournalWriter:
         """The journal, and what it kept taken up by the engine before the first message comes."""

@@ -28,10 +28,13 @@ from denwa.voicemail.service import VoicemailService
 from denwa.voip.calls.journal import JournalStore
 from denwa.voip.context import EngineSettings, Trunk
 from denwa.voip.engine import SipEngine
+from denwa.voip.listen.tls import CertificateFault, Certificates
 from denwa.voip.media.codec_policy import CodecOrder
+from denwa.voip.own_addresses import Home
 from denwa.voip.proxy.ports import NoPlace, Place, PlaceRequest
-from denwa.voip.server import SipServer
+from denwa.voip.server import Listening, SipServer
 from denwa.voip.sip.digest import Digest
+from denwa.voip.sip.peer import CONNECT, CONNECT_TLS, Peer
 from denwa.voip.subscribers import Directory, Subscriber
 
 log = logging.getLogger(__name__)
@@ -48,12 +51,15 @@ def open_journal_store(settings: Settings) -> JournalStore:
 def engine_settings(settings: Settings) -> EngineSettings:
     """Raises ConfigurationError when a gateway's host has no address."""
     sip, limits = settings.sip, settings.limits
-    domains = {name.lower().encode() for name in (*sip.domains, sip.bind, settings.realm)}
-    if sip.bind in ("127.0.0.1", "::1"):
+    homes = tuple(Home(one.host or one.bind, one.port, one.tls_port) for one in sip.listeners)
+    names = [f"[{home.host}]" if ":" in home.host else home.host for home in homes]
+    domains = {name.lower().encode() for name in (*sip.domains, *names, settings.realm)}
+    if any(home.host in ("127.0.0.1", "::1") for home in homes):
         domains.add(b"localhost")
     return EngineSettings(
-        host=sip.bind,
-        port=sip.port,
+        host=homes[0].host,
+        port=homes[0].port,
+        homes=homes,
         domains=frozenset(domains),
         realm=settings.realm.encode(),
         trunks=tuple(_trunk(gateway) for gateway in settings.gateways),
@@ -79,8 +85,30 @@ def _trunk(gateway: Gateway) -> Trunk:
     for text in gateway.addresses or [gateway.host]:
         name, colon, port = text.rpartition(":") if text.count(":") == 1 else (text, "", "")
         sources.add((_address_of(name, gateway.name), int(port) if colon and port.isdigit() else 0))
-    peer = (host, gateway.port, -1) if gateway.transport == "tcp" else (host, gateway.port)
+    flow = {"tcp": CONNECT, "tls": CONNECT_TLS}.get(gateway.transport)
+    peer: Peer = (host, gateway.port) if flow is None else (host, gateway.port, flow)
     return Trunk(gateway.name, peer, frozenset(sources), gateway.incoming, gateway.outgoing)
+
+
+def tls_names(settings: Settings) -> dict[tuple[str, int], str]:
+    """The names that the certificates of gateways reached over TLS must have, by address and port."""
+    gateways = [gateway for gateway in settings.gateways if gateway.transport == "tls"]
+    return {(_address_of(gateway.host, gateway.name), gateway.port): gateway.host for gateway in gateways}
+
+
+def open_certificates(settings: Settings) -> Certificates | None:
+    """None: nothing speaks TLS here. Raises ConfigurationError."""
+    sip = settings.sip
+    if sip.tls_certificate is None or sip.tls_key is None:
+        return None
+    try:
+        return Certificates(sip.tls_certificate, sip.tls_key, sip.tls_ca_file)
+    except CertificateFault as fault:
+        raise ConfigurationError(f"sip.tls_certificate, sip.tls_key: {fault}") from None
+
+
+def listening(settings: Settings) -> list[Listening]:
+    return [Listening(one.bind, one.port, one.tls_port) for one in settings.sip.listeners]
 
 
 def _address_of(host: str, gateway: str) -> str:
@@ -249,7 +277,9 @@ def engine_counters(server: SipServer) -> dict[tuple[str, str], int]:
 
 def engine_gauges(server: SipServer, folders: Iterable[Path]) -> dict[str, float]:
     engine = server.engine
+    certificates = server.certificates
     return {
+        **({"tls_certificate_expires": certificates.expires} if certificates else {}),
         "calls_in_progress": len(engine.calls),
         "bindings": engine.registrar.count(),
         "subscribers": len(engine.ctx.directory),

@@ -21,11 +21,26 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
+class Listener(Section):
+    """One more address to listen on (UDP, TCP, and TLS with a ``tls_port``)."""
+
+    bind: str
+    port: int = Field(5060, ge=1, le=65535)
+    tls_port: int = Field(0, ge=0, le=65535)  # 0: no TLS
+    host: str = ""  # the address by which phones reach it; empty: `bind`
+
+
 class Sip(Section):
-    """SIP listener, registrar and call timing; times in seconds."""
+    """SIP listeners, registrar and call timing; times in seconds."""
 
     bind: str = "127.0.0.1"
     port: int = Field(5060, ge=1, le=65535)
+    tls_port: int = Field(0, ge=0, le=65535)  # 0: no TLS
+    host: str = ""  # the address by which phones reach `bind`; empty: the same
+    listen: list[Listener] = []
+    tls_certificate: Path | None = None  # PEM, the chain below it
+    tls_key: Path | None = None
+    tls_ca_file: Path | None = None  # authorities of gateways reached over TLS; None: the system's
     domains: list[str] = Field(["denwa.example"], min_length=1)
     realm: str = ""  # empty: the first domain
     digest_algorithms: list[Literal["SHA-256", "MD5"]] = Field(["SHA-256", "MD5"], min_length=1)
@@ -40,6 +55,11 @@ class Sip(Section):
     max_bindings: int = Field(10, ge=1)
     probe_interval: int = Field(60, ge=5)  # in-dialog OPTIONS to both sides of a call: proof of life (C5)
     trace_messages: int = Field(20_000, ge=0)  # kept in memory
+
+    @property
+    def listeners(self) -> list[Listener]:
+        """All addresses to listen on, `bind` first."""
+        return [Listener(bind=self.bind, port=self.port, tls_port=self.tls_port, host=self.host), *self.listen]
 
 
 class Limits(Section):
@@ -58,7 +78,7 @@ class Gateway(Section):
     name: str
     host: str
     port: int = Field(5060, ge=1, le=65535)
-    transport: Literal["udp", "tcp"] = "udp"
+    transport: Literal["udp", "tcp", "tls"] = "udp"
     addresses: list[str] = []
     incoming: bool = True
     outgoing: bool = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from denwa.config.settings import Billing, Gateway, Settings
+from denwa.config.settings import Billing, Gateway, Settings, Sip
 from denwa.numbering.toml_lines import Location
 
 _DATABASES = ("postgresql", "postgres", "sqlite")
@@ -18,7 +18,11 @@ def check_settings(settings: Settings) -> Iterator[tuple[Location, str]]:
         yield ("sip", "default_expires"), f"{sip.default_expires} is less than sip.min_expires, {sip.min_expires}"
     if sip.max_expires < sip.default_expires:
         yield ("sip", "max_expires"), f"{sip.max_expires} is less than sip.default_expires, {sip.default_expires}"
+    yield from _listeners(sip)
     yield from _gateways(settings.gateways)
+    for index, gateway in enumerate(settings.gateways):
+        if gateway.transport == "tls" and sip.tls_certificate is None:
+            yield ("gateways", index, "transport"), "TLS needs sip.tls_certificate and sip.tls_key"
     if "@" not in settings.mail.sender:
         yield ("mail", "from"), f"{settings.mail.sender!r} is no mail address"
     if settings.media.relay != "none":
@@ -36,6 +40,19 @@ def _profile(billing: Billing) -> Iterator[tuple[Location, str]]:
         known = ", ".join(names) or "none"
         reason = f"no profile {billing.profile!r} in {billing.profile_directory} (there are: {known})"
         yield ("billing", "profile"), reason
+
+
+def _listeners(sip: Sip) -> Iterator[tuple[Location, str]]:
+    for index, listener in enumerate(sip.listeners):
+        where: Location = ("sip",) if not index else ("sip", "listen", index - 1)
+        if listener.bind in ("0.0.0.0", "::", "") and not listener.host:
+            yield (*where, "bind"), f"{listener.bind!r} is every address: set host, by which phones reach it"
+        if listener.host in ("0.0.0.0", "::"):
+            yield (*where, "host"), f"{listener.host} is no address by which a phone reaches anything"
+        if listener.tls_port and not (sip.tls_certificate and sip.tls_key):
+            yield (*where, "tls_port"), "TLS needs sip.tls_certificate and sip.tls_key"
+    if bool(sip.tls_certificate) != bool(sip.tls_key):
+        yield ("sip", "tls_key" if sip.tls_key else "tls_certificate"), "certificate and key go together"
 
 
 def _gateways(gateways: list[Gateway]) -> Iterator[tuple[Location, str]]:

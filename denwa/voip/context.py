@@ -11,6 +11,7 @@ from typing import Any, Final
 from denwa.numbering.plan import NumberingPlan
 from denwa.voip.calls.journal import Group
 from denwa.voip.media.negotiation import Negotiation
+from denwa.voip.own_addresses import Home, OwnAddresses
 from denwa.voip.sip.digest import Digest
 from denwa.voip.sip.message import USER_AGENT, Message
 from denwa.voip.sip.peer import Peer
@@ -67,6 +68,7 @@ class EngineSettings:
     max_calls: int
     sha256_agents: tuple[bytes, ...]  # offered SHA-256 first
     md5_only_agents: tuple[bytes, ...]
+    homes: tuple[Home, ...] = ()  # every address listened on, `host` and `port` the first; empty: these only
 
 
 class Context:
@@ -102,15 +104,15 @@ class Context:
         self._trunks = {source: trunk for trunk in settings.trunks if trunk.incoming for source in trunk.sources}
         self._day = -1
         self._today = _EPOCH
-        sent_by = settings.host.encode() + b":%d" % settings.port
-        self.sent_by = sent_by
+        self.own = OwnAddresses(settings.homes or (Home(settings.host, settings.port),))
+        first = self.own.all[0]
+        sent_by = self.sent_by = first.sent_by
         # What a callee sees of a caller that hides: requests to it come back to us, and we know where it is.
         self.hidden_uri = b"sip:anonymous@" + sent_by
         self.hidden_contact = b"Contact: <" + self.hidden_uri + b">"
-        self.record_route_udp = b"Record-Route: <sip:" + sent_by + b";lr>"
+        self.record_route_udp = first.record_route
         self.route_udp = b"Route: <sip:" + sent_by + b";lr>"  # what nearly every phone sends back of it
-        self.via_udp = b"Via: SIP/2.0/UDP " + sent_by + b";branch="
-        self.via_tcp = b"Via: SIP/2.0/TCP " + sent_by + b";branch="
+        self.via_udp = first.via_udp
 
     def send(self, peer: Peer, data: bytes) -> None:
         self.outbox.append((peer, data))
@@ -139,7 +141,9 @@ class Context:
             return None
 
     def via_line(self, peer: Peer, branch: bytes) -> bytes:
-        return (self.via_tcp if len(peer) == 3 else self.via_udp) + branch + b";rport"
+        if len(peer) == 2 and not self.own.several:
+            return self.via_udp + branch + b";rport"
+        return self.own.of(peer).via(peer) + branch + b";rport"
 
     def respond(
         self, transaction: ServerTransaction, status: int, now: float, extra: list[bytes] | None = None

@@ -248,7 +248,7 @@ class SipEngine:
             return
         if ctx.layer.receive_response(response, via.branch, method, now):
             return
-        if not (method == b"INVITE" and 200 <= response.status < 300 and via.sent_by == ctx.sent_by):
+        if not (method == b"INVITE" and 200 <= response.status < 300 and via.sent_by in ctx.own.sent_by):
             ctx.counters["dropped", "response without transaction"] += 1
             return
         self._answer_again(response)

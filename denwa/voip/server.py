@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
-from typing import Final, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Final, NamedTuple, Protocol
 
 from denwa.voip.calls.journal import BindingEntry, CallEntry, Group
 from denwa.voip.context import HeldGroup
 from denwa.voip.engine import SipEngine
-from denwa.voip.listen.tcp import TcpListener
+from denwa.voip.listen.tcp import Target, TcpListener
+from denwa.voip.listen.tls import Certificates, TlsListener
 from denwa.voip.listen.udp import UdpListener
-from denwa.voip.sip.peer import Peer
+from denwa.voip.sip.peer import Peer, is_tls
 from denwa.voip.sip.trace import Trace
 
 log = logging.getLogger(__name__)
@@ -31,16 +33,47 @@ class Writer(Protocol):
     def submit(self, group: Group) -> None: ...
 
 
-class SipServer:
-    """One engine behind one address, UDP and TCP. `on_ended()` is called after calls have ended durably."""
+class Listening(NamedTuple):
+    """An address to listen on, in the order of `EngineSettings.homes`. `tls_port` 0: no TLS."""
 
-    def __init__(self, engine: SipEngine, trace: Trace, *, max_connections: int, on_ended: Callable[[], None]) -> None:
+    bind: str
+    port: int
+    tls_port: int = 0
+
+
+class SipServer:
+    """One engine behind its addresses, UDP, TCP and TLS. `on_ended()` is called after calls have ended durably.
+
+    `tls_names`: host names of the gateways reached by TLS, by address and port.
+    """
+
+    def __init__(
+        self,
+        engine: SipEngine,
+        trace: Trace,
+        *,
+        max_connections: int,
+        on_ended: Callable[[], None],
+        certificates: Certificates | None = None,
+        tls_names: Mapping[Target, str] | None = None,
+    ) -> None:
         self.engine = engine
         self.trace = trace
         self._on_ended = on_ended
         self._writer: Writer
-        self._udp = UdpListener(self._receive, self.flush)
-        self._tcp = TcpListener(self._receive, self.flush, max_connections=max_connections)
+        self._udps: list[UdpListener] = []
+        learn = engine.ctx.own.learn
+        self._tcp = TcpListener(self._receive, self.flush, max_connections=max_connections, accepted=learn)
+        self._tls: TlsListener | None = None
+        if certificates is not None:
+            self._tls = TlsListener(
+                self._receive,
+                self.flush,
+                max_connections=max_connections,
+                accepted=learn,
+                certificates=certificates,
+                names=tls_names or {},
+            )
         self._local = ""
         self._loop: asyncio.AbstractEventLoop
         self._ticker: asyncio.TimerHandle | None = None
@@ -59,13 +92,20 @@ class SipServer:
     def now_ms(self) -> int:
         return (time.monotonic_ns() + self._clock_offset) // 1_000_000
 
-    async def open(self, host: str, port: int, writer: Writer) -> None:
-        """Start to listen. Raises OSError."""
+    async def open(self, addresses: Sequence[Listening], writer: Writer) -> None:
+        """Start to listen on all addresses. Raises OSError."""
         self._loop = asyncio.get_running_loop()
         self._writer = writer
-        self._local = f"{host}:{port}"
-        self._udp.open(host, port)
-        await self._tcp.open(host, port)
+        self._local = "{}:{}".format(*addresses[0])
+        for index, (host, port, tls_port) in enumerate(addresses):
+            udp = UdpListener(partial(self._receive_at, index) if len(addresses) > 1 else self._receive, self.flush)
+            udp.open(host, port)
+            self._udps.append(udp)
+            await self._tcp.open(host, port)
+            if self._tls is not None and tls_port:
+                await self._tls.open(host, tls_port)
+            elif self._tls is not None:
+                self._tls.skip()
         self._ticker = self._loop.call_later(TICK, self._tick)
         self.flush()
 
@@ -84,8 +124,15 @@ class SipServer:
     def close(self) -> None:
         if self._ticker is not None:
             self._ticker.cancel()
-        self._udp.close()
+        for udp in self._udps:
+            udp.close()
         self._tcp.close()
+        if self._tls is not None:
+            self._tls.close()
+
+    @property
+    def certificates(self) -> Certificates | None:
+        return self._tls.certificates if self._tls is not None else None
 
     @property
     def ready(self) -> bool:
@@ -114,6 +161,11 @@ class SipServer:
                     done.set_result(None)
             self._settled.clear()
 
+    def _receive_at(self, index: int, data: bytes, peer: Peer) -> None:
+        """A datagram at one of several addresses: answers and calls to that peer go out from the same."""
+        self.engine.ctx.own.learn(peer, index)
+        self._receive(data, peer)
+
     def _receive(self, data: bytes, peer: Peer) -> None:
         now_ns = time.monotonic_ns()
         now_ms = (now_ns + self._clock_offset) // 1_000_000
@@ -132,13 +184,13 @@ class SipServer:
         ctx = engine.ctx
         outbox = ctx.outbox
         if outbox:
-            send_udp = self._udp.send
+            send_udp = self._udps[0].send if len(self._udps) == 1 else self._send_udp
             tracing = self.trace.enabled
             for peer, data in outbox:
                 if tracing:
                     self.trace.sent(self.now_ms(), self._local, peer, data)
                 if len(peer) == 3:
-                    self._tcp.send(data, peer)
+                    self._send_stream(data, peer)
                 else:
                     send_udp(data, peer)
             outbox.clear()
@@ -151,6 +203,17 @@ class SipServer:
                 self._loop.call_soon(self._committed, [group])
         if ctx.notes:
             self._print_notes(ctx.notes)
+
+    def _send_udp(self, data: bytes, peer: tuple[str, int]) -> None:
+        self._udps[self.engine.ctx.own.index(peer)].send(data, peer)
+
+    def _send_stream(self, data: bytes, peer: Peer) -> None:
+        if not is_tls(peer):
+            self._tcp.send(data, peer)
+        elif self._tls is not None:
+            self._tls.send(data, peer)
+        else:
+            self.engine.ctx.counters["dropped", "no TLS listener"] += 1  # a binding from before it was switched off
 
     def _print_notes(self, notes: list[str]) -> None:
         """Log lines, as many a second as a person can use: a stranger must not fill the disk with them."""

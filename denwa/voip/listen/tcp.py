@@ -1,4 +1,4 @@
-"""SIP over TCP: one listener, its connections both ways, everything bounded (RFC 3261 §18, RFC 5626 §4.4.1)."""
+"""SIP over TCP: listeners and their connections both ways, everything bounded (RFC 3261 §18, RFC 5626 §4.4.1)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, cast
 
 from denwa.voip.sip.framing import PONG, FramingFault, KeepAlive, StreamFramer
@@ -25,13 +25,17 @@ PARTING_SECONDS: Final = 5.0
 
 Receive = Callable[[bytes, tuple[str, int, int]], None]
 Target = tuple[str, int]
+_WILDCARDS: Final = ("", "0.0.0.0", "::")
 
 
 class TcpListener:
     """`receive(message, (host, port, flow))` for every whole message, `end_of_drain()` when none is left for now.
 
     A flow is a small number that names a connection while it is open. `lost` counts messages that no connection took.
+    `accepted(peer, index)` is told of every connection that comes in, and at which of the addresses.
     """
+
+    flows: Callable[[], Iterator[int]] = staticmethod(lambda: itertools.count(1))
 
     def __init__(
         self,
@@ -43,7 +47,9 @@ class TcpListener:
         partial_seconds: float = PARTIAL_SECONDS,
         connect_seconds: float = CONNECT_SECONDS,
         sweep_seconds: float = SWEEP_SECONDS,
+        accepted: Callable[[Peer, int], None] = lambda peer, index: None,
     ) -> None:
+        self.accepted = accepted
         self.receive = receive
         self.end_of_drain = end_of_drain
         self.lost = 0
@@ -53,25 +59,38 @@ class TcpListener:
         self._partial_seconds = partial_seconds
         self._connect_seconds = connect_seconds
         self._sweep_seconds = sweep_seconds
-        self._flows = itertools.count(1)
+        self._flows = self.flows()
         self._connections: dict[int, Connection] = {}
         self._by_address: dict[Target, Connection] = {}
         self._connecting: dict[Target, list[bytes]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server
-        self._host = ""
+        self._servers: list[asyncio.Server] = []
+        self._hosts: list[str] = []
         self._sweeper: asyncio.TimerHandle | None = None
 
     async def open(self, host: str, port: int) -> None:
-        """Bind and start to listen. Raises OSError."""
+        """Bind and start to listen, on one more address at each call. Raises OSError."""
         loop = asyncio.get_running_loop()
-        self._host = host
-        self._server = await loop.create_server(lambda: Connection(self), host, port, backlog=1024)
-        self._sweeper = loop.call_later(self._sweep_seconds, self._sweep)
+        index = len(self._hosts)
+        server = await loop.create_server(lambda: self._incoming(index), host, port, backlog=1024)
+        self._hosts.append(host)
+        self._servers.append(server)
+        if self._sweeper is None:
+            self._sweeper = loop.call_later(self._sweep_seconds, self._sweep)
+
+    def skip(self) -> None:
+        """Nothing listens at the next address: the addresses that follow keep their place."""
+        self._hosts.append("")
+
+    def _incoming(self, index: int) -> Connection:
+        return Connection(self, index)
+
+    def _outgoing(self, target: Target) -> Connection:
+        return Connection(self)
 
     @property
     def port(self) -> int:
-        return int(self._server.sockets[0].getsockname()[1])
+        return int(self._servers[0].sockets[0].getsockname()[1])
 
     @property
     def connections(self) -> int:
@@ -81,7 +100,8 @@ class TcpListener:
         """Stop to listen and cut every connection."""
         if self._sweeper is not None:
             self._sweeper.cancel()
-        self._server.close()
+        for server in self._servers:
+            server.close()
         for task in self._tasks:
             task.cancel()
         for connection in list(self._connections.values()):
@@ -117,11 +137,12 @@ class TcpListener:
     async def _connect(self, target: Target) -> None:
         loop = asyncio.get_running_loop()
         # The address phones know is the one we come from; a wildcard leaves it to the system.
-        local = (self._host, 0) if self._host not in ("", "0.0.0.0", "::") else None
+        hosts = [host for host in self._hosts if host not in _WILDCARDS and (":" in host) == (":" in target[0])]
+        local = (hosts[0], 0) if hosts else None
         connection: Connection | None = None
         try:
             async with asyncio.timeout(self._connect_seconds):
-                _, connection = await loop.create_connection(lambda: Connection(self), *target, local_addr=local)
+                _, connection = await loop.create_connection(lambda: self._outgoing(target), *target, local_addr=local)
         except (OSError, ValueError, OverflowError) as fault:  # TimeoutError is an OSError
             log.info("no connection to %s port %d: %s", *target, fault or "time is up")
         finally:
@@ -140,6 +161,8 @@ class TcpListener:
         flow = next(self._flows)
         self._connections[flow] = connection
         self._by_address[connection.address] = connection
+        if connection.index is not None:
+            self.accepted((*connection.address, flow), connection.index)
         return flow
 
     def closed(self, connection: Connection) -> None:
@@ -158,10 +181,11 @@ class TcpListener:
 
 
 class Connection(asyncio.Protocol):
-    """One TCP connection, accepted or opened by us."""
+    """One TCP connection, accepted at the address `index` or (None) opened by us."""
 
-    def __init__(self, listener: TcpListener) -> None:
+    def __init__(self, listener: TcpListener, index: int | None = None) -> None:
         self._listener = listener
+        self.index = index
         self._framer = StreamFramer()
         self._transport: asyncio.Transport
         self._over = False
@@ -189,8 +213,11 @@ class Connection(asyncio.Protocol):
         endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
     def data_received(self, data: bytes) -> None:
-        if self._over:
-            return
+        if not self._over:
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        """What the peer wrote."""
         fault: FramingFault | None = None
         try:
             items = self._framer.feed(data)
@@ -231,10 +258,13 @@ class Connection(asyncio.Protocol):
         if self._over:
             self._listener.lost += 1
             return
-        self._transport.write(data)
+        self._write(data)
         if self._transport.get_write_buffer_size() > MAX_UNSENT:
             log.info("connection to %s cut: it does not read", self.address[0])
             self.abort()
+
+    def _write(self, data: bytes) -> None:
+        self._transport.write(data)
 
     def close(self) -> None:
         """Close after what was written has gone out."""

@@ -24,7 +24,7 @@ def count_hop(request: Message) -> bool:
 
 
 def is_own_uri(ctx: Context, uri: bytes) -> bool:
-    """Whether a URI names this service (one of its domains or addresses, its port or none)."""
+    """Whether a URI names this service (one of its domains or addresses, one of its ports or none)."""
     if uri.startswith(b"sip:" + ctx.sent_by):
         return uri[4 + len(ctx.sent_by) :][:1] in (b"", b";", b"?")
     try:
@@ -33,7 +33,7 @@ def is_own_uri(ctx: Context, uri: bytes) -> bool:
         return False
     if not isinstance(parsed, SipUri) or not ctx.is_own_host(parsed.host):
         return False
-    return parsed.port in (0, ctx.settings.port) or (parsed.port == 5060 and ctx.settings.port == 5060)
+    return not parsed.port or parsed.port in ctx.own.ports
 
 
 def strip_own_routes(ctx: Context, request: Message) -> None:
@@ -85,16 +85,11 @@ def is_loop(ctx: Context, request: Message) -> bool:
 
 
 def record_route(ctx: Context, inward: Peer, outward: Peer) -> list[bytes]:
-    """Record-Route lines: one, or one for each side when the transports differ (RFC 5658)."""
-    if len(inward) == 2 and len(outward) == 2:
+    """Record-Route lines: one, or one for each side when address or transport differ (RFC 5658)."""
+    if len(inward) == 2 and len(outward) == 2 and not ctx.own.several:
         return [ctx.record_route_udp]
-    first, second = _route_of(ctx, outward), _route_of(ctx, inward)
+    first, second = ctx.own.of(outward).route(outward), ctx.own.of(inward).route(inward)
     return [first] if first == second else [first, second]
-
-
-def _route_of(ctx: Context, peer: Peer) -> bytes:
-    transport = b";transport=tcp" if len(peer) == 3 else b""
-    return b"Record-Route: <sip:" + ctx.sent_by + transport + b";lr>"
 
 
 def pop_via(response: Message) -> None:

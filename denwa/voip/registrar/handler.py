@@ -24,7 +24,7 @@ from denwa.voip.registrar.bindings import (
 )
 from denwa.voip.sip.fields import FieldFault, address_uri
 from denwa.voip.sip.message import CONTACT, EXPIRES, PATH, TO, USER_AGENT, Message
-from denwa.voip.sip.peer import CONNECT, Peer, flow_text, peer_of_text
+from denwa.voip.sip.peer import CONNECT, CONNECT_TLS, Peer, flow_text, peer_of_text
 from denwa.voip.sip.response import reason_header
 from denwa.voip.sip.uri import SipUri, UriFault, parse_uri
 from denwa.voip.subscribers import Subscriber
@@ -198,7 +198,9 @@ def _reach(contact: bytes, peer: Peer) -> Peer:
     uri = parse_uri(contact)
     if not isinstance(uri, SipUri) or uri.host.decode("ascii", "replace").strip("[]") != peer[0]:
         return peer
-    if uri.transport in (b"tcp", b"tls"):
+    if uri.transport == b"tls" or uri.scheme == b"sips":
+        return (peer[0], uri.port or 5061, CONNECT_TLS)
+    if uri.transport == b"tcp":
         return (peer[0], uri.port or 5060, CONNECT)
     return (peer[0], uri.port or 5060)
 
