@@ -21,7 +21,7 @@ setup: ## make .venv from the lock file (installs Python's venv module when the 
 setup-check: ## the same with linters and test runner
 	@scripts/setup.sh check
 
-setup-test: ## the same with the real peers of the tests: SIPp, baresip, PostgreSQL
+setup-test: ## the same with the real peers of the tests: SIPp, baresip, linphonec, PostgreSQL
 	@scripts/setup.sh test
 
 check: setup-check lint unit ## lint, types, import rules, unit tests: under a minute

@@ -87,6 +87,7 @@ install_peers() {
   local missing=()
   command -v sipp >/dev/null || missing+=(sip-tester)
   command -v baresip >/dev/null || missing+=(baresip-core)
+  command -v linphonec >/dev/null || missing+=(linphone-cli)
   ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing+=(postgresql)
   command -v openssl >/dev/null && [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates openssl)
   [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"

@@ -1,0 +1,106 @@
+"""linphonec through the service: the codecs it has, each against another maker's, and its video (C3)."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.live.wire import ALICE, BOB, account, assert_unanswered, login
+from tests.peers import wav
+from tests.peers.linphone import Linphone
+from tests.peers.phone import SERVICE_CODECS
+from tests.peers.service import Service
+from tests.peers.sipp import Seen
+from tests.peers.talk import eventually, talk
+
+pytestmark = pytest.mark.live
+ALAW = "PCMA/8000"  # what the service does not carry
+
+
+@pytest.mark.parametrize("codec", ["speex/8000", "GSM/8000", "PCMU/8000", "G722/8000"])
+def test_linphone_that_prefers_a_law_speaks_what_the_service_carries(service: Service, codec: str) -> None:
+    with (
+        service.phone(account(BOB), codecs=SERVICE_CODECS) as bob,
+        Linphone(
+            service.folder,
+            account(ALICE),
+            service=service.address,
+            password=str(login(ALICE)["password"]),
+            codecs=[ALAW, codec],
+        ) as alice,
+    ):
+        bob.register()
+        alice.registered()
+        bob.answering(200)
+        alice.dial(BOB)
+        heard = bob.incoming()
+        alice.wait("Media streams established")
+        talk(2)
+        alice.hangup()
+        heard.ended()
+        alice.wait("ended (No error)")
+        assert str(heard.event("media")["codec"]).lower() == codec.partition("/")[0].lower()
+        assert wav.likeness(heard.recording, alice.voice) > 0.7
+    assert wav.likeness(alice.heard, bob.voice) > 0.7  # its file is whole when it has quit
+
+
+def test_linphone_that_offers_video_too_has_it_refused_and_talks(service: Service) -> None:
+    # C3: the offer goes on with the video's port 0, and the call stands with sound
+    with (
+        service.phone(account(BOB)) as bob,
+        Linphone(
+            service.folder,
+            account(ALICE),
+            service=service.address,
+            password=str(login(ALICE)["password"]),
+            video=True,
+        ) as alice,
+    ):
+        bob.register()
+        alice.registered()
+        bob.answering(200)
+        alice.dial(BOB)
+        invite = Seen(0, False, bob.incoming().event("incoming")["invite"])
+        assert "\nm=video 0 RTP/AVP " in invite.text.replace("\r", "")
+        assert "call 1 (audio)" in alice.wait("Media streams established")["line"]
+        since = alice.log.mark()
+        alice.hangup()
+        alice.wait("ended (No error)", since=since)
+        assert service.record(invite.header("Call-ID"))["end_cause"] == "caller"
+
+
+def test_linphone_is_called_and_answers_with_what_is_carried(service: Service) -> None:
+    with (
+        service.phone(account(BOB), codecs=[ALAW, "speex/8000"]) as bob,
+        Linphone(
+            service.folder,
+            account(ALICE),
+            service=service.address,
+            password=str(login(ALICE)["password"]),
+            codecs=[ALAW, "speex/8000"],
+        ) as alice,
+    ):
+        bob.register()
+        alice.registered()
+        call = bob.call(ALICE)
+        call.wait("confirmed")
+        alice.wait("Media streams established")
+        talk(2)
+        call.hangup()
+        call.ended()
+        assert str(call.event("media")["codec"]).lower() == "speex"
+        assert wav.likeness(call.recording, alice.voice) > 0.7
+
+
+def test_linphone_with_a_law_only_is_refused(service: Service) -> None:
+    with Linphone(
+        service.folder,
+        account(ALICE),
+        service=service.address,
+        password=str(login(ALICE)["password"]),
+        codecs=[ALAW],
+    ) as alice:
+        alice.registered()
+        alice.dial(BOB)
+        assert alice.wait("Call 1 with ")["line"].endswith(" error.")
+        refused = eventually(lambda: [row for row in service.calls() if row["sip_status"] == "488"])
+        assert_unanswered(refused[-1], "refused", 488)
