@@ -71,6 +71,7 @@ def open_desk(engine: Engine, settings: Settings, plan: NumberingPlan) -> Desk:
         random_bytes=secrets.token_bytes,
         realm=settings.realm,
         ring_time=settings.sip.ring_time,
+        service_name=settings.mail.service_name,
         profiles=profile_names(settings.billing.profile_directory),
         default_profile=settings.billing.profile,
     )

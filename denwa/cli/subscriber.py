@@ -5,21 +5,31 @@ from __future__ import annotations
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import click
 
+from denwa.cli.billing_desk import DAY, today
 from denwa.cli.desk import Office, office, phone_number, utc_now
 from denwa.cli.main import StateError, settings_of
 from denwa.contracts.desk import TOKYO, Application
 from denwa.contracts.import_file import read_rows
 from denwa.contracts.intake import take_in
+from denwa.contracts.measures import CAUSES, Cause, Measure, MeasureKind, MeasureState, suspension, termination
+from denwa.contracts.payment_card import masked
 from denwa.contracts.preferences import KEYS
 from denwa.contracts.subscriber import Act, Forward, State, Subscriber
 from denwa.numbering import PhoneNumber
 
 PASSWORD_KEY = "sip_password"
+
+
+def _causes(kind: MeasureKind) -> click.Choice[str]:
+    """Unpaid bills suspend by themselves (`denwa billing run`)."""
+    causes = [cause for cause in CAUSES[kind] if (kind, cause) != (MeasureKind.SUSPENSION, Cause.UNPAID)]
+    return click.Choice([str(cause) for cause in causes])
 
 
 @click.group()
@@ -35,6 +45,8 @@ def subscriber() -> None:
 @click.option("--password", default="", help="My Page password; by default none is set")
 @click.option("--bill-day", type=click.IntRange(1, 28), default=1, show_default=True)
 @click.option("--profile", default="", help="operator profile")
+@click.option("--card-token", default="", help="token of the payment card at the payment service, never its number")
+@click.option("--sixth-number", is_flag=True, help="give it although the card has had five (約款 第9条 4)")
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_context
 def add(
@@ -46,13 +58,15 @@ def add(
     password: str,
     bill_day: int,
     profile: str,
+    card_token: str,
+    sixth_number: bool,
     as_json: bool,
 ) -> None:
     """A new subscriber; prints number, SIP account and SIP password."""
     own = phone_number(number).e164 if number else ""
-    application = Application(name, mail, own, sip_password, password, bill_day, profile)
+    application = Application(name, mail, own, sip_password, password, bill_day, profile, card_token)
     with office(settings_of(ctx)) as here:
-        added, secret = here.desk.add(application, here.who, utc_now())
+        added, secret = here.desk.add(application, here.who, utc_now(), whatever_the_card=sixth_number)
         here.announce()
         domain = here.settings.sip.domains[0]
     number_of = PhoneNumber(added.number)
@@ -133,20 +147,68 @@ def set_(ctx: click.Context, number: str, settings: tuple[str, ...]) -> None:
         click.echo(f"SIP password  {secret}")
 
 
-def _act(act: Act, doc: str) -> None:
-    @subscriber.command(str(act), help=doc)
-    @click.argument("number")
-    @click.pass_context
-    def command(ctx: click.Context, number: str) -> None:
-        with office(settings_of(ctx)) as here:
-            moved = here.desk.move(phone_number(number).e164, act, here.who, utc_now())
-            here.announce()
-        click.echo(f"{PhoneNumber(moved.number).grouped()} {moved.state}")
+@subscriber.command()
+@click.argument("number")
+@click.option("--reason", type=_causes(MeasureKind.SUSPENSION), default=str(Cause.REQUEST), show_default=True)
+@click.option("--from", "from_day", type=DAY, help="announce it for this day; by default it begins at once")
+@click.option("--until", "until_day", type=DAY, help="last day; by default, and at most, six months")
+@click.pass_context
+def suspend(ctx: click.Context, number: str, reason: str, from_day: date | None, until_day: date | None) -> None:
+    """No outgoing calls until resumed. The subscriber is told cause, day and period (約款 第17条)."""
+    own = phone_number(number).e164
+    _check_ahead(from_day)
+    with office(settings_of(ctx)) as here:
+        measure = suspension(own, Cause(reason), from_day or today(), until_day)
+        measure = here.desk.announce(measure, here.who, utc_now(), at_once=from_day is None)
+        here.announce()
+    _echo_measure(measure, State.SUSPENDED)
 
 
-_act(Act.SUSPEND, "No outgoing calls until resumed.")
-_act(Act.RESUME, "End a suspension.")
-_act(Act.TERMINATE, "End the contract for good; its number is never given again.")
+@subscriber.command()
+@click.argument("number")
+@click.pass_context
+def resume(ctx: click.Context, number: str) -> None:
+    """End every suspension."""
+    _move(ctx, number, Act.RESUME)
+
+
+@subscriber.command()
+@click.argument("number")
+@click.option("--reason", type=_causes(MeasureKind.TERMINATION), help="the operator's, to be announced with --from")
+@click.option("--from", "from_day", type=DAY, help="announce it for this day (約款 第13条 4)")
+@click.pass_context
+def terminate(ctx: click.Context, number: str, reason: str | None, from_day: date | None) -> None:
+    """End the contract for good; its number is never given again. At once, unless it is announced."""
+    if (reason is None) != (from_day is None):
+        raise click.UsageError("--reason and --from go together: a termination by the operator is announced")
+    if reason is None or from_day is None:
+        _move(ctx, number, Act.TERMINATE)
+        return
+    own = phone_number(number).e164
+    _check_ahead(from_day)
+    with office(settings_of(ctx)) as here:
+        measure = here.desk.announce(termination(own, Cause(reason), from_day), here.who, utc_now())
+    _echo_measure(measure, State.TERMINATED)
+
+
+def _move(ctx: click.Context, number: str, act: Act) -> None:
+    with office(settings_of(ctx)) as here:
+        moved = here.desk.move(phone_number(number).e164, act, here.who, utc_now())
+        here.announce()
+    click.echo(f"{PhoneNumber(moved.number).grouped()} {moved.state}")
+
+
+def _check_ahead(from_day: date | None) -> None:
+    if from_day is not None and from_day <= today():
+        raise click.UsageError(f"--from: {from_day} is not ahead, and the subscriber is told before (K9)")
+
+
+def _echo_measure(measure: Measure, state: State) -> None:
+    number = PhoneNumber(measure.subscriber).grouped()
+    if measure.state is MeasureState.ANNOUNCED:
+        click.echo(f"{number} {measure.kind} from {measure.from_day} announced (measure {measure.key})")
+    else:
+        click.echo(f"{number} {state}")
 
 
 @subscriber.command("import")
@@ -200,6 +262,7 @@ def _described(one: Subscriber) -> dict[str, Any]:
         "reject_anonymous": one.reject_anonymous,
         "international": one.international,
         "codecs": str(one.codecs),
+        "card": masked(one.card_token),
     }
 
 

@@ -110,6 +110,13 @@ class Announce(NamedTuple):
     measure: Measure
 
 
+class Postpone(NamedTuple):
+    """The announced day has come and nobody could tell the subscriber: announce it anew for `from_day` (K9)."""
+
+    measure: Measure
+    from_day: date
+
+
 class Act(NamedTuple):
     """A measure begins, ends or is withdrawn."""
 
@@ -117,7 +124,7 @@ class Act(NamedTuple):
     act: MeasureAct
 
 
-Step: TypeAlias = Fail | Announce | Act
+Step: TypeAlias = Fail | Announce | Postpone | Act
 
 
 def due_day(period_end: date, months: int) -> date:
@@ -142,9 +149,10 @@ def taken(life: Life, step: Step) -> Life:
     if isinstance(step, Announce):
         life = _with_bill(life, step.bill.after(BillEvent.NOTIFY))
         return life._replace(measures=(*life.measures, step.measure))
+    if isinstance(step, Postpone):
+        return _with_measure(life, step.measure, step.measure._replace(from_day=step.from_day))
     after = step.measure.after(step.act)
-    kept = tuple(after if measure == step.measure else measure for measure in life.measures)
-    life = life._replace(measures=tuple(measure for measure in kept if not _finished(measure)))
+    life = _with_measure(life, step.measure, after)
     if step.act is MeasureAct.BEGIN and after.kind is MeasureKind.TERMINATION:
         return life._replace(state=State.TERMINATED)
     if step.act is MeasureAct.BEGIN and after.month:
@@ -173,6 +181,8 @@ def _due(life: Life, day: date, policy: Policy) -> Iterator[Step]:
                 yield Act(measure, MeasureAct.WITHDRAW)
             elif measure.begins(day):
                 yield Act(measure, MeasureAct.BEGIN)
+            elif measure.told_on is None and measure.until_day is None and day >= measure.from_day:
+                yield Postpone(measure, day + timedelta(days=policy.notice_days))
         elif measure.suspends and (not living or measure.over(day) or _groundless(measure, life)):
             yield Act(measure, MeasureAct.END)
 
@@ -197,6 +207,11 @@ def _bill(life: Life, month: str) -> Bill:
 
 def _with_bill(life: Life, changed: Bill) -> Life:
     return life._replace(bills=tuple(changed if bill.month == changed.month else bill for bill in life.bills))
+
+
+def _with_measure(life: Life, before: Measure, after: Measure) -> Life:
+    kept = (after if measure == before else measure for measure in life.measures)
+    return life._replace(measures=tuple(measure for measure in kept if not _finished(measure)))
 
 
 def _finished(measure: Measure) -> bool:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from denwa.contracts.credentials import RandomBytes, account_of, check_sip_password, generate_sip_password, ha1
 from denwa.contracts.faults import ContractFault, Reason
-from denwa.contracts.measures import Cause, Measure, MeasureAct, MeasureKind, MeasureState, suspension
+from denwa.contracts.measures import Cause, Measure, MeasureAct, MeasureKind, suspension
 from denwa.contracts.payment_card import check_card_token, check_numbers_on_card
 from denwa.contracts.ports import ContractsStore, ContractsUnit, DialPlan
 from denwa.contracts.preferences import check_mail, check_name, difference, with_settings
@@ -164,16 +164,6 @@ class Desk:
             what = f"{measure.kind} from {measure.from_day} announced: {measure.cause}"
             clerk.unit.log([measure.subscriber], what)
         return announced
-
-    def withdraw(self, number: str, key: int, who: str, now: datetime) -> Measure:
-        """Take an announced measure back. ContractFault(STATE) when it is not announced."""
-        with self.changing(who, now) as clerk:
-            subscriber = _found(clerk.unit, number)
-            for measure in clerk.unit.measures(number):
-                if measure.key == key and measure.state is MeasureState.ANNOUNCED:
-                    clerk.release(subscriber, [measure])
-                    return measure.after(MeasureAct.WITHDRAW)
-        raise ContractFault(Reason.STATE, f"{_shown(number)} has no announced measure {key}")
 
     @contextmanager
     def changing(self, who: str, now: datetime) -> Iterator[Clerk]:

@@ -92,7 +92,7 @@ class ContractsUnit(Protocol):
         ...
 
     def put_measure(self, measure: Measure) -> None:
-        """Write the state; the moment is kept with it."""
+        """Write state and day; the moment at which it began or ended is kept with it."""
         ...
 
     def notices(self, number: str) -> list[Notice]:
@@ -190,6 +190,10 @@ class BillingStore(Protocol):
         ...
 
     def listed_notices(self, state: NoticeState | None = None, number: str = "") -> list[ListedNotice]: ...
+
+    def undelivered(self) -> list[Notice]:
+        """Notices given by mail whose mail came to be undeliverable."""
+        ...
 
     def listed_bills(self, *, number: str = "", unpaid: bool = False) -> list[ListedBill]: ...
 

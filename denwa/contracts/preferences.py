@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from denwa.contracts.faults import ContractFault, Reason
+from denwa.contracts.payment_card import check_card_token
 from denwa.contracts.ports import DialPlan
 from denwa.contracts.subscriber import (
     BILL_DAY_MAX,
@@ -24,6 +25,7 @@ from denwa.contracts.subscriber import (
 from denwa.numbering import NumberClass, Refusal
 
 _LONGEST_TEXT = 200
+_UNSAID = frozenset({"name", "mail", "card_token"})  # in the change log
 
 
 def check_ring_time(text: str) -> int:
@@ -106,6 +108,7 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "codecs": _choice("codecs", CodecPreference),
     "name": check_name,
     "mail": check_mail,
+    "card_token": lambda text: check_card_token(text) if text else "",
 }
 KEYS = (*READERS, "forward")
 
@@ -141,10 +144,11 @@ def written(subscriber: Subscriber) -> dict[str, str]:
 
 
 def difference(before: Subscriber, after: Subscriber) -> str:
-    """What changed, for the change log: `ring_time 20 -> 30; voicemail on -> off`. Contact data is not repeated."""
+    """What changed, for the change log: `ring_time 20 -> 30; voicemail on -> off`. Contact data is not repeated, nor
+    the payment card."""
     old, new = written(before), written(after)
     keys = [key for key in sorted(old) if old[key] != new[key]]
-    return "; ".join(key if key in ("name", "mail") else f"{key} {old[key]} -> {new[key]}" for key in keys)
+    return "; ".join(key if key in _UNSAID else f"{key} {old[key]} -> {new[key]}" for key in keys)
 
 
 def _whole(key: str, text: str, low: int, high: int) -> int:

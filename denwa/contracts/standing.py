@@ -15,6 +15,7 @@ from denwa.contracts.billing_life import (
     Fail,
     Life,
     Policy,
+    Postpone,
     Step,
     settle,
     taken,
@@ -72,12 +73,8 @@ class Clerk(NamedTuple):
         """Make a measure and write its notice. ContractFault(STATE) when the contract has ended."""
         if subscriber.state is State.TERMINATED:
             raise ContractFault(Reason.STATE, f"{PhoneNumber(subscriber.number).grouped()} is terminated")
-        amount = 0
-        if measure.month:
-            bill = self.unit.bill(subscriber.number, measure.month)
-            amount = bill.total_yen if bill else 0
         measure = self.unit.add_measure(measure)
-        self.unit.add_notice(measure_notice(self._to(subscriber), measure, self.day, amount))
+        self.unit.add_notice(measure_notice(self._to(subscriber), measure, self.day, self._amount(measure)))
         return measure
 
     def _write(self, subscriber: Subscriber, life: Life, step: Step) -> str:
@@ -88,7 +85,22 @@ class Clerk(NamedTuple):
             measure = self.announce(subscriber, step.measure)
             self.unit.put_bill(step.bill.after(BillEvent.NOTIFY))
             return f"{measure.kind} from {measure.from_day} announced: {_cause(measure)}"
+        if isinstance(step, Postpone):
+            return self._postpone(subscriber, step)
         return self._act(life, step)
+
+    def _postpone(self, subscriber: Subscriber, step: Postpone) -> str:
+        measure = step.measure._replace(from_day=step.from_day)
+        self.unit.put_measure(measure)
+        for notice in self.unit.notices(measure.subscriber):
+            if notice.measure == measure.key:
+                anew = measure_notice(self._to(subscriber), measure, self.day, self._amount(measure))
+                self.unit.put_notice(notice._replace(text=anew.text))
+        return f"{measure.kind} postponed to {measure.from_day}: the subscriber could not be told"
+
+    def _amount(self, measure: Measure) -> int:
+        bill = self.unit.bill(measure.subscriber, measure.month) if measure.month else None
+        return bill.total_yen if bill else 0
 
     def _act(self, life: Life, step: Act) -> str:
         measure = step.measure.after(step.act)
@@ -137,6 +149,15 @@ class Clerk(NamedTuple):
         after = subscriber.after(ContractAct.TERMINATE, self.now)
         self.unit.replace(after, f"{after.state}: {why}" if why else str(after.state))
         return self.settle(after, Policy())[0]
+
+    def withdraw(self, number: str, key: int) -> Measure:
+        """Take an announced measure back; its bill stays owed. ContractFault(STATE) when there is none."""
+        subscriber = self.unit.find(number)
+        for measure in self.unit.measures(number) if subscriber else ():
+            if subscriber and measure.key == key and measure.state is MeasureState.ANNOUNCED:
+                self.release(subscriber, [measure])
+                return measure.after(MeasureAct.WITHDRAW)
+        raise ContractFault(Reason.STATE, f"{PhoneNumber(number).grouped()} has no announced measure {key}")
 
     def _to(self, subscriber: Subscriber) -> Addressee:
         return Addressee(subscriber.number, subscriber.name, self.service)

@@ -81,9 +81,10 @@ class BillingRows:
         return measure._replace(key=key)
 
     def put_measure(self, measure: Measure) -> None:
-        moment = "began_at" if measure.state is MeasureState.IN_FORCE else "ended_at"
-        change = update(measures).where(measures.c.id == measure.key)
-        self._connection.execute(change.values({"state": str(measure.state), moment: self._now}))
+        values: dict[str, Any] = {"state": str(measure.state), "from_day": measure.from_day}
+        if measure.state is not MeasureState.ANNOUNCED:
+            values["began_at" if measure.state is MeasureState.IN_FORCE else "ended_at"] = self._now
+        self._connection.execute(update(measures).where(measures.c.id == measure.key).values(values))
 
     def notices(self, number: str) -> list[Notice]:
         query = select(notices).where(notices.c.subscriber == number).order_by(notices.c.id)
@@ -96,7 +97,12 @@ class BillingRows:
         self._connection.execute(_insert_new(self._connection, notices).values(values))
 
     def put_notice(self, notice: Notice) -> None:
-        values = {"state": str(notice.state), "given_on": notice.given_on, "channel": notice.channel}
+        values = {
+            "state": str(notice.state),
+            "given_on": notice.given_on,
+            "channel": notice.channel,
+            "text": notice.text,
+        }
         self._connection.execute(update(notices).where(notices.c.id == notice.key).values(values))
 
     def mail(self, notice: Notice, recipient: str, mail_id: str) -> None:
