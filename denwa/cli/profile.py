@@ -22,7 +22,7 @@ from denwa.contracts.profiles.files import ProfileFault, load_profile, profile_n
 from denwa.contracts.profiles.in_force import NoRuleError
 from denwa.contracts.profiles.late_interest import late_interest
 from denwa.contracts.profiles.outage import outage_credit
-from denwa.contracts.profiles.payments import billed_in, fee_total, payment_fee
+from denwa.contracts.profiles.payments import billed_in, evasion_surcharge, fee_total, payment_fee, suspension_after
 from denwa.contracts.profiles.recurring import (
     Use,
     benefit_from,
@@ -255,6 +255,32 @@ def fees(ctx: click.Context, name: str, fees: tuple[str, ...], day: date, as_jso
     with _terms(ctx, name) as terms:
         total = fee_total(terms, counts, day)
     tell(total.working, {"total_yen": total.yen, "tax_included_yen": total.tax_included_yen}, as_json)
+
+
+@profile.command()
+@click.argument("name")
+@click.option("--yen", type=_YEN, required=True, help="the charge that was evaded, without tax")
+@click.option("--tax", type=click.IntRange(0, 100), required=True, help="rate of the consumption tax in percent")
+@click.option("--on", "day", type=DAY, required=True)
+@_json
+@click.pass_context
+def surcharge(ctx: click.Context, name: str, yen: int, tax: int, day: date, as_json: bool) -> None:
+    """What evading a charge costs besides that charge. 割増金。"""
+    with _terms(ctx, name) as terms:
+        found = evasion_surcharge(terms, yen, tax, day)
+    tell(found.working, {"surcharge_yen": found.yen, "tax_yen": found.tax_yen}, as_json)
+
+
+@profile.command()
+@click.argument("name")
+@click.option("--on", "demanded", type=DAY, required=True, help="day of the demand")
+@_json
+@click.pass_context
+def dunning(ctx: click.Context, name: str, demanded: date, as_json: bool) -> None:
+    """The first day on which an unpaid debt suspends the service. 催告の期間。"""
+    with _terms(ctx, name) as terms:
+        found = suspension_after(terms, demanded)
+    tell(found.working, {"suspended_from": found.day}, as_json)
 
 
 @contextmanager

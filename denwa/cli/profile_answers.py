@@ -26,6 +26,9 @@ _NAMES = {
     "debit_on": "引き落とし日",
     "billed_in": "請求月",
     "credit_yen": "賠償額",
+    "surcharge_yen": "割増金",
+    "tax_yen": "消費税",
+    "suspended_from": "利用停止",
 }
 
 

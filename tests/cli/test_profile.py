@@ -103,7 +103,7 @@ def test_a_plan_is_shown_by_the_month_and_by_the_year(terminal: Terminal) -> Non
     assert "合計 (税別): 73200円" in years.out
 
 
-def test_payments_bills_outages_and_fees_are_shown(terminal: Terminal) -> None:
+def test_payments_bills_outages_fees_and_sanctions_are_shown(terminal: Terminal) -> None:
     debit = terminal.done("profile", "payment", "value-net", "bank-debit", "--month", "2026-11")
     assert "手数料: 200円" in debit.out
     assert "引き落とし日: 2026-11-23" in debit.out
@@ -112,6 +112,11 @@ def test_payments_bills_outages_and_fees_are_shown(terminal: Terminal) -> None:
     assert "賠償額: 80円" in outage.out
     fees = terminal.done("profile", "fees", "h555", "works-basic", "works-bridge-tap=2", "--on", "2026-11-21", "--json")
     assert fees.json["total_yen"] == 29_000
+    surcharge = terminal.done(
+        "profile", "surcharge", "and-market", "--yen", "1006", "--tax", "8", "--on", "2017-04-10", "--json"
+    )
+    assert (surcharge.json["surcharge_yen"], surcharge.json["tax_yen"]) == (2012, 160)
+    assert "利用停止: 2017-05-01" in terminal.done("profile", "dunning", "and-market", "--on", "2017-04-10").out
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,9 @@ def _misplaced(source: TomlSource, profile: Profile) -> Iterator[Fault]:
     if profile.ends and profile.ends < profile.valid_from:
         yield source.fault(("ends",), "ends is before valid_from")
     plans = {plan.id for plan in profile.plan}
+    for index, option in enumerate(profile.option):
+        if option.id in plans:
+            yield source.fault(("option", index, "id"), f"option.{index}.id: {option.id!r} is a plan's")
     for kind in KINDS:
         for index, rule in enumerate(_rules(profile, kind)):
             if rule.valid_from and not profile.valid_from <= rule.valid_from <= (profile.ends or date.max):

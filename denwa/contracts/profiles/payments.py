@@ -32,6 +32,14 @@ class FeeTotal:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspension:
+    """`day`: the first on which the service can be suspended."""
+
+    day: date
+    working: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Surcharge:
     """For an evaded charge: `yen` without tax, `tax_yen` on it."""
 
@@ -88,10 +96,12 @@ def billed_in(profile: Profile, item: str, used: CalendarMonth) -> CalendarMonth
     return used.plus(needed(profile, rules, used.last_day, "請求月").months_after)
 
 
-def suspended_from(profile: Profile, demanded: date) -> date:
-    """The first day on which an unpaid debt can suspend the service, after a demand on `demanded` (not counted)."""
+def suspension_after(profile: Profile, demanded: date) -> Suspension:
+    """When an unpaid debt can suspend the service, after a demand on `demanded` (a day that does not count)."""
     rule = needed(profile, profile.dunning, demanded, "催告の期間")
-    return demanded + timedelta(days=rule.notice_days + 1)
+    end = demanded + timedelta(days=rule.notice_days)
+    text = f"{demanded} に催告、{rule.notice_days}日の期間は {end} まで ({rule.article})"
+    return Suspension(end + timedelta(days=1), (text,))
 
 
 def evasion_surcharge(profile: Profile, evaded_yen: int, tax_percent: int, day: date) -> Surcharge:

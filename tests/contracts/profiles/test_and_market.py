@@ -13,7 +13,7 @@ from denwa.contracts.profiles.payments import (
     fee_total,
     payment_fee,
     payment_methods,
-    suspended_from,
+    suspension_after,
 )
 from denwa.contracts.profiles.recurring import Use, plan_charges
 from denwa.contracts.profiles.withdrawal import cancellation, last_day
@@ -165,7 +165,7 @@ def test_what_a_third_party_paid_is_shared_out_in_proportion() -> None:  # L4, �
 
 
 def test_a_debt_suspends_the_service_20_days_after_the_demand() -> None:  # L4, 第31条 1 (2)
-    assert suspended_from(AND_MARKET, day("2017-04-10")) == day("2017-05-01")
+    assert suspension_after(AND_MARKET, day("2017-04-10")).day == day("2017-05-01")
 
 
 def test_an_evaded_charge_costs_twice_the_charge_with_tax() -> None:  # L4, 第41条, 第44条

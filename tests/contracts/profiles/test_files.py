@@ -73,6 +73,12 @@ def test_a_fault_names_file_line_and_reason(tmp_path: Path, old: str, new: str, 
         load_profile(tmp_path, "value-net")
 
 
+def test_an_option_cannot_have_the_id_of_a_plan(tmp_path: Path) -> None:  # T8
+    put(tmp_path, GOOD + '\n[[option]]\narticle = "x"\nid = "internet"\nname = "x"\n')
+    (fault,) = check_profiles(tmp_path)
+    assert (fault.line, fault.reason) == (43, "option.0.id: 'internet' is a plan's")
+
+
 def test_all_faults_of_all_files_come_at_once(tmp_path: Path) -> None:  # T8
     put(tmp_path, GOOD.replace("fee_yen = 200", "fee_yen = -1").replace("cut_off_day = 15", "cut_off_day = 99"))
     put(tmp_path, "schema = ", "broken")

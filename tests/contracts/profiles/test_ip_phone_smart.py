@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from denwa.contracts.profiles.late_interest import late_interest
 from denwa.contracts.profiles.payments import evasion_surcharge, fee_total, payment_methods
+from denwa.rating.arithmetic import late_interest as ledger_interest
 from tests.contracts.profiles.shipped import IP_PHONE_SMART, day
 
 
@@ -31,6 +36,14 @@ def test_the_working_names_days_rate_and_article() -> None:
         "2026-12-01 から 2026-12-10 まで 10日 (第27条)",
         "73000円 × 年14.5% × 10日 / 365日 → 290円 (円未満切り捨て)",
     )
+
+
+@given(st.integers(0, 10_000_000), st.dates(date(2015, 7, 1), date(2040, 1, 1)), st.integers(-20, 3_000))
+def test_the_profile_and_the_ledger_compute_the_same_interest(owed: int, due: date, late: int) -> None:  # L4, T11
+    paid = due + timedelta(days=late)
+    found = late_interest(IP_PHONE_SMART, owed, due, paid)
+    rated = ledger_interest.late_interest(owed, due, paid)
+    assert (found.days, found.yen) == (rated.days, rated.yen)
 
 
 def test_an_evaded_charge_costs_twice_that_charge_with_tax() -> None:  # L4, T11, 第26条
