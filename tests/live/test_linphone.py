@@ -104,3 +104,37 @@ def test_linphone_with_a_law_only_is_refused(service: Service) -> None:
         assert alice.wait("Call 1 with ")["line"].endswith(" error.")
         refused = eventually(lambda: [row for row in service.calls() if row["sip_status"] == "488"])
         assert_unanswered(refused[-1], "refused", 488)
+
+
+def test_hold_and_back_pass_with_every_offer_filtered(service: Service) -> None:
+    # C3, RFC 3264 §8.4
+    with (
+        service.phone(account(BOB), codecs=[ALAW, "PCMU/8000"]) as bob,
+        Linphone(
+            service.folder,
+            account(ALICE),
+            service=service.address,
+            password=str(login(ALICE)["password"]),
+            codecs=[ALAW, "PCMU/8000"],
+        ) as alice,
+    ):
+        bob.register()
+        alice.registered()
+        bob.answering(200)
+        alice.dial(BOB)
+        heard = bob.incoming()
+        alice.wait("Media streams established")
+        alice.command("pause 1")
+        alice.wait("is now paused")
+        since = alice.log.mark()
+        alice.command("resume 1")
+        alice.wait("Media streams established", since=since)
+        alice.hangup()
+        heard.ended()
+        assert service.record(heard.call_id)["end_cause"] == "caller"
+        wire = (bob.folder / "pjsip.log").read_text(errors="replace").replace("\r", "")
+        offers = [part.partition("--end msg--")[0] for part in wire.split("\nINVITE sip:")[1:]]
+        assert len(offers) == 3
+        assert ["\na=sendonly" in offer for offer in offers] == [False, True, False]
+        assert all("RTP/AVP 0 " in offer for offer in offers)
+        assert "\na=recvonly" in wire
