@@ -205,9 +205,8 @@ class Service:
     ) -> None:
         async def gauges() -> dict[str, float]:
             counts = await voicemail.counts()
-            return engine_gauges(server, [self._settings.data_dir]) | {
-                f"voicemail_{name}": float(count) for name, count in counts.items()
-            }
+            of_voicemail = {f"voicemail_{name}": float(count) for name, count in counts.items()}
+            return engine_gauges(server, [self._settings.data_dir]) | of_voicemail | await rating.gauges()
 
         def health() -> dict[str, bool]:
             return {"sip": server.ready, "rating": not rating.failed}

@@ -270,6 +270,11 @@ class RatingLoop:
         async with self._lock:
             await asyncio.to_thread(self._rater.catch_up, time.time_ns() // 1_000_000)
 
+    async def gauges(self) -> dict[str, float]:
+        """How many calls cannot be rated: the figure to alert on."""
+        progress = await asyncio.to_thread(self._rater.ledger.progress)
+        return {"calls_not_rated": float(progress.problems)}
+
 
 def engine_counters(server: SipServer) -> dict[tuple[str, str], int]:
     return dict(server.engine.ctx.counters)

@@ -90,12 +90,6 @@ class SqlStatements:
         with self._engine.connect() as connection:
             return [Problem(*row) for row in connection.execute(query)]
 
-    def problem_count(self) -> int:
-        """How many calls cannot be rated: the figure to alert on."""
-        query = select(func.count()).where(rating_problems.c.solved_at.is_(None))
-        with self._engine.connect() as connection:
-            return connection.scalar(query) or 0
-
 
 def _billed(table: Table, first_day: date, last_day: date, subscriber: str = "") -> list[ColumnElement[bool]]:
     """Rows of `table` billed in months that start from `first_day` to `last_day`, of one subscriber if given."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import random
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from denwa.cli.wiring import RatingLoop
 from denwa.numbering import PhoneNumber, load_plan
 from denwa.rating.billing_month import BillingMonth
 from denwa.rating.file_rating import FileRating
@@ -81,7 +83,8 @@ def test_a_month_is_closed_once_and_keeps_its_checksum(exchange: Exchange) -> No
 def test_problems_are_counted(exchange: Exchange) -> None:
     exchange.call(**{"class": ""})
     exchange.rater.catch_up(NOW_MS)
-    assert exchange.statements.problem_count() == 1
+    assert exchange.ledger.progress().problems == 1
+    assert asyncio.run(RatingLoop(exchange.rater).gauges()) == {"calls_not_rated": 1.0}
 
 
 def test_live_calls_and_files_come_to_the_same_yen(exchange: Exchange) -> None:  # T1-T6: one engine
