@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from denwa.voip.sip.peer import CONNECT, flow_text, is_stream, peer_of_text
+from denwa.voip.sip.peer import CONNECT, CONNECT_TLS, flow_text, is_stream, peer_of_text
 
 
 @pytest.mark.parametrize(
@@ -13,6 +13,7 @@ from denwa.voip.sip.peer import CONNECT, flow_text, is_stream, peer_of_text
         (("192.0.2.1", 5060), "udp:192.0.2.1:5060", ("192.0.2.1", 5060)),
         (("2001:db8::1", 5062), "udp:[2001:db8::1]:5062", ("2001:db8::1", 5062)),
         (("192.0.2.1", 5060, 7), "tcp:192.0.2.1:5060", ("192.0.2.1", 5060, CONNECT)),
+        (("192.0.2.1", 5061, -8), "tls:192.0.2.1:5061", ("192.0.2.1", 5061, CONNECT_TLS)),
         (("2001:db8::1", 5060, 0), "tcp:[2001:db8::1]:5060", ("2001:db8::1", 5060, CONNECT)),
     ],
 )
