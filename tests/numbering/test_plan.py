@@ -239,7 +239,15 @@ def test_every_spelling_of_a_number_reads_alike(plan: NumberingPlan, digits: str
     assert [plan.read(spelling, TODAY) for spelling in spellings] == [plain] * len(spellings)
 
 
-_CHANGES = [date(2002, 1, 1), date(2026, 7, 1)]
+_CHANGES = [
+    *[date(2002, 1, 1), date(2023, 2, 24), date(2023, 11, 16), date(2024, 3, 1), date(2024, 8, 30), date(2025, 1, 23)],
+    *[date(2025, 3, 26), date(2025, 11, 7), date(2026, 7, 1)],
+]
+
+
+def test_the_days_of_change_are_known(plan: NumberingPlan) -> None:
+    # T8
+    assert [epoch.start for epoch in plan._epochs[1:]] == _CHANGES  # the first: the operator names no first day
 
 
 @given(digits=st.from_regex(r"\A0[0-9]{9,10}\Z"), on=st.dates(date(2002, 1, 1), date(2029, 12, 31)))
