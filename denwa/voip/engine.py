@@ -21,7 +21,7 @@ from denwa.voip.proxy.admission import Admission
 from denwa.voip.proxy.forward import pop_via
 from denwa.voip.proxy.invite import UNDERSTOOD, InviteChain
 from denwa.voip.proxy.ports import VoicemailPlaces
-from denwa.voip.proxy.setup import CallSetup
+from denwa.voip.proxy.setup import Branch, CallSetup
 from denwa.voip.registrar.handler import Registrar
 from denwa.voip.sip.checks import RECOGNISED, request_fault, response_fault, unsupported_extensions
 from denwa.voip.sip.digest import Digest
@@ -42,7 +42,7 @@ from denwa.voip.sip.message import (
 )
 from denwa.voip.sip.peer import Peer
 from denwa.voip.sip.response import make_partial_response, make_response, reason_header
-from denwa.voip.sip.transactions import ClientTransaction, ServerTransaction, Transaction, TransactionLayer
+from denwa.voip.sip.transactions import END, ClientTransaction, ServerTransaction, Transaction, TransactionLayer
 from denwa.voip.subscribers import Directory
 
 _COUNTED = (b"INVITE", b"BYE", b"CANCEL", b"OPTIONS", b"UPDATE")
@@ -123,6 +123,20 @@ class SipEngine:
         if not len(self.calls):
             return due
         return self._calls_due if due is None else min(due, self._calls_due)
+
+    def undeliverable(self, data: bytes, now: float, now_ms: int) -> None:
+        """No connection took this message. Of an INVITE to a target it is known at once what timer B would say later:
+        its phone is off (RFC 3261 §8.1.3.1). A request inside a call is left to its timers: the phone may come back."""
+        self.ctx.now_ms = now_ms
+        if not data.startswith(b"INVITE "):
+            return
+        request = parse_message(data)
+        try:
+            client = self.ctx.layer.clients.get(top_via(request.value(VIA) or b"").branch)
+        except FieldFault:
+            return
+        if client is not None and isinstance(client.user, Branch):
+            self.ctx.layer.fire(client, END, client.end_at, now)
 
     def committed(self, groups: Iterable[HeldGroup], now: float, now_ms: int) -> None:
         """These groups are on disk: send what waited for them."""

@@ -63,7 +63,13 @@ class SipServer:
         self._writer: Writer
         self._udps: list[UdpListener] = []
         learn = engine.ctx.own.learn
-        self._tcp = TcpListener(self._receive, self.flush, max_connections=max_connections, accepted=learn)
+        self._tcp = TcpListener(
+            self._receive,
+            self.flush,
+            max_connections=max_connections,
+            accepted=learn,
+            undeliverable=self._undeliverable,
+        )
         self._tls: TlsListener | None = None
         if certificates is not None:
             self._tls = TlsListener(
@@ -71,6 +77,7 @@ class SipServer:
                 self.flush,
                 max_connections=max_connections,
                 accepted=learn,
+                undeliverable=self._undeliverable,
                 certificates=certificates,
                 names=tls_names or {},
             )
@@ -213,7 +220,15 @@ class SipServer:
         elif self._tls is not None:
             self._tls.send(data, peer)
         else:
-            self.engine.ctx.counters["dropped", "no TLS listener"] += 1  # a binding from before it was switched off
+            self._undeliverable(data)  # a binding from before TLS was switched off
+
+    def _undeliverable(self, data: bytes) -> None:
+        self.engine.ctx.counters["dropped", "no connection"] += 1
+        self._loop.call_soon(self._give_up, data)  # not at once: it may be `flush` that found no connection
+
+    def _give_up(self, data: bytes) -> None:
+        self.engine.undeliverable(data, time.monotonic(), self.now_ms())
+        self.flush()
 
     def _print_notes(self, notes: list[str]) -> None:
         """Log lines, as many a second as a person can use: a stranger must not fill the disk with them."""

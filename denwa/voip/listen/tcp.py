@@ -32,7 +32,8 @@ class TcpListener:
     """`receive(message, (host, port, flow))` for every whole message, `end_of_drain()` when none is left for now.
 
     A flow is a small number that names a connection while it is open. `lost` counts messages that no connection took.
-    `accepted(peer, index)` is told of every connection that comes in, and at which of the addresses.
+    `accepted(peer, index)` is told of every connection that comes in, and at which of the addresses;
+    `undeliverable(data)` of every message that is lost.
     """
 
     flows: Callable[[], Iterator[int]] = staticmethod(lambda: itertools.count(1))
@@ -48,8 +49,10 @@ class TcpListener:
         connect_seconds: float = CONNECT_SECONDS,
         sweep_seconds: float = SWEEP_SECONDS,
         accepted: Callable[[Peer, int], None] = lambda peer, index: None,
+        undeliverable: Callable[[bytes], None] = lambda data: None,
     ) -> None:
         self.accepted = accepted
+        self.undeliverable = undeliverable
         self.receive = receive
         self.end_of_drain = end_of_drain
         self.lost = 0
@@ -124,10 +127,10 @@ class TcpListener:
             if len(waiting) < MAX_FOR_ONE:
                 waiting.append(data)
             else:
-                self.lost += 1
+                self.lose(data)
             return
         if len(self._connecting) >= MAX_CONNECTING or len(self._connections) >= self._max_connections:
-            self.lost += 1
+            self.lose(data)
             return
         self._connecting[target] = [data]
         task = asyncio.get_running_loop().create_task(self._connect(target))
@@ -148,10 +151,16 @@ class TcpListener:
         finally:
             waiting = self._connecting.pop(target)
             if connection is None:
-                self.lost += len(waiting)
+                for data in waiting:
+                    self.lose(data)
         if connection is not None:
             for data in waiting:
                 connection.send(data)
+
+    def lose(self, data: bytes) -> None:
+        """No connection takes it."""
+        self.lost += 1
+        self.undeliverable(data)
 
     def opened(self, connection: Connection) -> int:
         """A connection's flow; 0: there are too many."""
@@ -256,7 +265,7 @@ class Connection(asyncio.Protocol):
 
     def send(self, data: bytes) -> None:
         if self._over:
-            self._listener.lost += 1
+            self._listener.lose(data)
             return
         self._write(data)
         if self._transport.get_write_buffer_size() > MAX_UNSENT:

@@ -111,7 +111,7 @@ class TlsListener(TcpListener):
         if target in self._names:
             super()._connect_and_send(target, data)
         else:
-            self.lost += 1
+            self.lose(data)
 
     def _sweep(self) -> None:
         self.certificates.reload()
@@ -209,6 +209,7 @@ class TlsConnection(Connection):
         super().close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._tls_listener.lost += len(self._early)
-        self._early.clear()
         super().connection_lost(exc)
+        early, self._early = self._early, []
+        for data in early:
+            self._tls_listener.lose(data)
