@@ -31,6 +31,7 @@ class EndedCall(NamedTuple):
     ended_ms: int
     duration_ms: int
     end_cause: str
+    callee: str  # E.164, or as dialled when it is no number
 
 
 class FoundCall(NamedTuple):
@@ -212,10 +213,12 @@ class LedgerTransaction(Protocol):
         """Who caused postings of `post`, and why."""
         ...
 
-    def adjustment(self, reference: str) -> BookedAdjustment | None: ...
+    def adjustments(self, references: Collection[str]) -> dict[str, BookedAdjustment]:
+        """Those of `references` that there are."""
+        ...
 
-    def taken_back_by(self, reference: str) -> str | None:
-        """The reference of the adjustment that takes `reference` back."""
+    def taken_back(self, references: Collection[str]) -> dict[str, str]:
+        """Those of `references` that are taken back, each with the reference of what takes it back."""
         ...
 
     def post_adjustments(self, booked: Sequence[BookedAdjustment]) -> None: ...

@@ -161,12 +161,22 @@ class SqlLedgerTransaction:
     def put_corrections(self, made: Sequence[Correction]) -> None:
         append(self._connection, corrections, list(made))
 
-    def adjustment(self, reference: str) -> BookedAdjustment | None:
-        found = adjustments_where(self._connection, adjustments.c.reference == reference)
-        return found[0] if found else None
+    def adjustments(self, references: Collection[str]) -> dict[str, BookedAdjustment]:
+        return {
+            booked.adjustment.reference: booked
+            for chunk in chunks(references)
+            for booked in adjustments_where(self._connection, adjustments.c.reference.in_(chunk))
+        }
 
-    def taken_back_by(self, reference: str) -> str | None:
-        return self._connection.scalar(select(adjustments.c.reference).where(adjustments.c.corrects == reference))
+    def taken_back(self, references: Collection[str]) -> dict[str, str]:
+        columns = adjustments.c
+        return {
+            original: back
+            for chunk in chunks(references)
+            for original, back in self._connection.execute(
+                select(columns.corrects, columns.reference).where(columns.corrects.in_(chunk))
+            )
+        }
 
     def post_adjustments(self, booked: Sequence[BookedAdjustment]) -> None:
         append_adjustments(self._connection, booked)

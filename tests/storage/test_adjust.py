@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from denwa.rating.adjust import Adjuster
 from denwa.rating.adjustment import Adjustment, AdjustmentKind, AdjustmentRefusal
@@ -133,6 +133,26 @@ def test_an_adjustment_is_taken_back_once_and_in_full(exchange: Exchange, adjust
         adjuster.take_back("fee-1:taken-back", reason="r", who="w", now_ms=NOW_MS)
     with pytest.raises(AdjustmentRefusal, match="there is no adjustment"):
         adjuster.take_back("fee-9", reason="r", who="w", now_ms=NOW_MS)
+
+
+def test_a_batch_may_name_a_reference_twice_and_take_back_what_it_posts(
+    exchange: Exchange, adjuster: Adjuster
+) -> None:  # T13
+    posted = adjuster.post([fee(), fee(), fee("back", yen=-500, corrects="fee-1")], NOW_MS)
+    assert [one.new for one in posted] == [True, False, True]
+    assert set(entries(exchange).values()) == {0}
+    with pytest.raises(AdjustmentRefusal, match="another content"):
+        adjuster.post([fee("fee-2"), fee("fee-2", yen=1)], NOW_MS)
+    twice = [fee("fee-3"), fee("a", yen=-500, corrects="fee-3"), fee("b", yen=-500, corrects="fee-3")]
+    with pytest.raises(AdjustmentRefusal, match="is taken back already, by 'a'"):
+        adjuster.post(twice, NOW_MS)
+
+
+def test_many_adjustments_are_few_statements(exchange: Exchange, adjuster: Adjuster) -> None:
+    statements: list[str] = []
+    event.listen(exchange.main, "before_cursor_execute", lambda *a: statements.append(a[2]))
+    adjuster.post([fee(f"fee-{n}") for n in range(1000)], NOW_MS)
+    assert len(statements) < 15
 
 
 def test_what_takes_back_takes_all_of_it_and_nothing_else(adjuster: Adjuster) -> None:  # T13
