@@ -7,7 +7,8 @@ from datetime import date
 
 import click
 
-from denwa.cli.billing_desk import DAY, billing_office, echo_report, report_fields, today
+from denwa.cli.billing_desk import billing_office, echo_report, report_fields, today
+from denwa.cli.day_arguments import DAY
 from denwa.cli.main import settings_of
 
 

@@ -101,23 +101,6 @@ def today() -> date:
     return utc_now().astimezone(TOKYO).date()
 
 
-class Day(click.ParamType[date]):
-    """A calendar day YYYY-MM-DD, as an argument of a command."""
-
-    name = "YYYY-MM-DD"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        if isinstance(value, date):
-            return value
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is no day; write it as YYYY-MM-DD", param, ctx)
-
-
-DAY = Day()
-
-
 def echo_report(report: Report) -> None:
     """What a step did, for a person."""
     if report.bills:

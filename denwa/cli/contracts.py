@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from denwa.cli.billing_desk import DAY, billing_office, national, today
+from denwa.cli.billing_desk import billing_office, national, today
+from denwa.cli.day_arguments import DAY
 from denwa.cli.desk import phone_number
 from denwa.cli.main import StateError, settings_of
 from denwa.contracts.dormancy import Dormant

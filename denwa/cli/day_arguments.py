@@ -13,7 +13,7 @@ from denwa.contracts.profiles.calendar_month import CalendarMonth
 class Day(click.ParamType[date]):
     """`YYYY-MM-DD`."""
 
-    name = "DAY"
+    name = "YYYY-MM-DD"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
         if isinstance(value, date):
@@ -27,7 +27,7 @@ class Day(click.ParamType[date]):
 class Month(click.ParamType[CalendarMonth]):
     """`YYYY-MM`."""
 
-    name = "MONTH"
+    name = "YYYY-MM"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> CalendarMonth:
         if isinstance(value, CalendarMonth):

@@ -7,7 +7,8 @@ from datetime import date
 
 import click
 
-from denwa.cli.billing_desk import DAY, billing_office, echo_report, notice_fields, report_fields, today
+from denwa.cli.billing_desk import billing_office, echo_report, notice_fields, report_fields, today
+from denwa.cli.day_arguments import DAY
 from denwa.cli.desk import phone_number
 from denwa.cli.main import StateError, settings_of
 from denwa.contracts.billing_run import BillingRun, Report, give_by_hand

@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from denwa.cli.billing_desk import DAY, national, today
+from denwa.cli.billing_desk import national, today
+from denwa.cli.day_arguments import DAY
 from denwa.cli.desk import databases, numbering_plan, utc_now
 from denwa.cli.main import settings_of
 from denwa.cli.rating_desk import month_name

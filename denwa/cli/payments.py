@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from denwa.cli.billing_desk import DAY, billing_office, echo_report, national, report_fields, today
+from denwa.cli.billing_desk import billing_office, echo_report, national, report_fields, today
+from denwa.cli.day_arguments import DAY
 from denwa.cli.desk import phone_number
 from denwa.cli.main import StateError, settings_of
 from denwa.contracts.payments import read_results

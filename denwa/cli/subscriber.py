@@ -11,7 +11,8 @@ from typing import Any
 
 import click
 
-from denwa.cli.billing_desk import DAY, today
+from denwa.cli.billing_desk import today
+from denwa.cli.day_arguments import DAY
 from denwa.cli.desk import Office, office, phone_number, utc_now
 from denwa.cli.main import StateError, settings_of
 from denwa.contracts.desk import TOKYO, Application
