@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO
 
 import click
 
@@ -15,7 +16,9 @@ from denwa.cli.rating_desk import load_rating_data
 from denwa.config.settings import ConfigurationError
 from denwa.numbering import PlanFault, load_plan
 from denwa.rating.csv_rows import CsvFault, CsvRows, csv_line
-from denwa.rating.file_rating import CALL_COLUMNS, REJECT_COLUMNS, SUBSCRIBER_COLUMNS, FileRating, RowFault, add_rows
+from denwa.rating.file_rating import SUBSCRIBER_COLUMNS, FileRating
+from denwa.rating.files.faults import RowFault
+from denwa.rating.files.rejects import REJECT_COLUMNS, Rejects
 
 _SHOWN = 20  # rejects told on stderr when no file was named for them
 _READABLE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
@@ -48,23 +51,27 @@ def rate(
         plan = load_plan(settings.numbering.directory, providers or settings.numbering.operator_file)
     except PlanFault as fault:
         raise ConfigurationError(str(fault)) from None
-    rating = FileRating(data.tariffs, data.tax, plan)
-    with _no_garbage():
-        try:
-            faulty = _read_subscribers(rating, subscribers)
-            rejects = _read_calls(rating, calls)
-        except CsvFault as fault:
-            raise StateError(str(fault)) from None
-        rated_lines, month_lines = rating.results()
-        with _written(out) as file:
-            file.writelines(rated_lines)
+    try:
+        # Beside the result, where there is room for it; a folder for temporary files may be memory.
+        rating = FileRating(data.tariffs, data.tax, plan, out.parent)
+        faulty = _read_subscribers(rating, subscribers)
+        with _progress("reading", calls.stat().st_size) as advance:
+            rating.read_calls(calls, advance)
+        results = rating.results()
+        with _progress("writing", results.calls) as advance, _written(out) as file:
+            for count, lines in results.rated:
+                file.write(lines)
+                advance(count)
         with _written(months) as file:
-            file.writelines(month_lines)
-    if bad is not None:
-        with _written(bad) as file:
-            file.write(csv_line(REJECT_COLUMNS))
-            file.writelines(csv_line(reject) for reject in rejects)
-    _report(faulty, rejects, calls, bad)
+            file.writelines(line.encode() for line in results.months)
+        if bad is not None:
+            with _written(bad) as file:
+                file.writelines(_escaped(csv_line(reject)) for reject in (REJECT_COLUMNS, *rating.rejects))
+    except CsvFault as fault:
+        raise StateError(str(fault)) from None
+    except OSError as fault:
+        raise StateError(f"{fault.filename or out}: {fault.strerror}") from None
+    _report(faulty, rating.rejects, calls, bad)
 
 
 def _read_subscribers(rating: FileRating, file: Path) -> list[str]:
@@ -78,47 +85,44 @@ def _read_subscribers(rating: FileRating, file: Path) -> list[str]:
     return faults
 
 
-def _read_calls(rating: FileRating, file: Path) -> list[tuple[int, str, str]]:
-    rejects: list[tuple[int, str, str]] = []
-    rows = CsvRows(file, CALL_COLUMNS, lambda line, problem: rejects.append((line, "", problem)))
-    add_rows(rows, rating.add_call, lambda call_id, problem: rejects.append((rows.line, call_id, problem)))
-    return rejects
+def _escaped(line: str) -> bytes:
+    """What came in as no UTF-8 goes into the rejects as an escape."""
+    return line.encode(errors="backslashreplace")
 
 
-def _report(faulty: list[str], rejects: list[tuple[int, str, str]], calls: Path, bad: Path | None) -> None:
-    if not faulty and not rejects:
+def _report(faulty: list[str], rejects: Rejects, calls: Path, bad: Path | None) -> None:
+    if not faulty and not len(rejects):
         return
     told = list(faulty)
-    if rejects and bad is None:
-        told += [f"{calls}:{line}: {call_id}: {problem}" for line, call_id, problem in rejects[:_SHOWN]]
+    if len(rejects) and bad is None:
+        told += [f"{calls}:{line}: {call_id}: {problem}" for line, call_id, problem in islice(rejects, _SHOWN)]
         if len(rejects) > _SHOWN:
             told.append(f"… and {len(rejects) - _SHOWN} more; name a file with --bad to get them all")
-    if rejects:
+    if len(rejects):
         told.append(f"{len(rejects)} rows of {calls} could not be rated" + (f", see {bad}" if bad else ""))
     raise StateError("\n".join(told))
 
 
 @contextmanager
-def _no_garbage() -> Iterator[None]:
-    """Millions of rows are kept and none of them in a cycle: the collector would only walk through them."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
+def _progress(label: str, length: int) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal; otherwise nothing."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
+        yield bar.update
 
 
 @contextmanager
-def _written(file: Path) -> Iterator[TextIO]:
+def _written(file: Path) -> Iterator[BinaryIO]:
     """A file that appears whole or not at all."""
     unfinished = file.with_name(file.name + ".unfinished")
-    with ExitStack() as stack:
-        try:
-            # What came in as no UTF-8 goes into the rejects as an escape.
-            stream = stack.enter_context(unfinished.open("w", encoding="utf-8", errors="backslashreplace", newline=""))
+    try:
+        with unfinished.open("wb") as stream:
             yield stream
-            stack.close()
-            unfinished.replace(file)
-        except OSError as fault:
-            unfinished.unlink(missing_ok=True)
+        unfinished.replace(file)
+    except BaseException as fault:
+        unfinished.unlink(missing_ok=True)
+        if isinstance(fault, OSError):
             raise StateError(f"{file}: {fault.strerror}") from None
+        raise

@@ -68,6 +68,10 @@ class PrefixTable:
         """Whether more digits could lead to a rule: the number is incomplete, not unknown."""
         return digits in self._beginnings
 
+    def prefixes(self) -> Iterable[str]:
+        """Every prefix that has a rule."""
+        return self._rules.keys()
+
     def __len__(self) -> int:
         return len(self._rules)
 

@@ -3,6 +3,10 @@ from __future__ import annotations
 import csv
 import io
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -10,8 +14,9 @@ from hypothesis import strategies as st
 
 from denwa.config.settings import Numbering
 from denwa.numbering import load_plan
-from denwa.rating.csv_rows import CsvFault, CsvRows
-from denwa.rating.file_rating import FileRating, RowFault
+from denwa.rating.file_rating import FileRating
+from denwa.rating.files.call_rows import CALL_COLUMNS
+from denwa.rating.files.faults import RowFault
 from tests.rating.shipped import BOOK, TAX
 
 CONFIGURED = Numbering()
@@ -21,37 +26,52 @@ NUMBERS = {
     "on-net": "05050010009", "partner-050": "05010001234", "paid-050": "05055551234", "fixed": "0312345678",
     "mobile": "09012345678", "international": "01018085551234",
 }  # fmt: skip
+Row = tuple[str, ...]
 
 
-def rating(start: str = "2026-01-01", bill_day: str = "1", number: str = ALICE) -> FileRating:
-    made = FileRating(BOOK, TAX, PLAN)
-    made.add_subscriber(2, number, start, bill_day)
-    return made
+class Rated(NamedTuple):
+    rows: list[dict[str, str]]
+    months: list[dict[str, str]]
+    problems: list[tuple[int, str, str]]
+
+    @property
+    def problem(self) -> str:
+        """Of the only row, which nothing came of."""
+        ((line, _, text),) = self.problems
+        assert (line, self.rows, self.months) == (2, [], [])
+        return text
+
+
+def rate(*calls: Row, start: str = "2026-01-01", bill_day: str = "1", contracts: tuple[Row, ...] = ()) -> Rated:
+    """Alice's calls, and those of other contracts, through a file."""
+    with TemporaryDirectory() as name:
+        run = FileRating(BOOK, TAX, PLAN, Path(name))
+        for line, contract in enumerate(contracts or ((ALICE, start, bill_day),), 2):
+            run.add_subscriber(line, *contract)
+        return rated_by(run, calls, Path(name))
+
+
+def rated_by(run: FileRating, calls: tuple[Row, ...], folder: Path) -> Rated:
+    file = folder / "calls.csv"
+    with file.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
+        csv.writer(stream).writerows([CALL_COLUMNS, *calls])
+    run.read_calls(file)
+    results = run.results()
+    rows = csv.DictReader(io.StringIO(b"".join(lines for _, lines in results.rated).decode(), newline=""))
+    months = csv.DictReader(io.StringIO("".join(results.months), newline=""))
+    return Rated(list(rows), list(months), [tuple(reject) for reject in run.rejects])
 
 
 def call(
     call_id: str = "c1", dialed: str = "0312345678", answered_at: str = "2026-11-21T10:00:00+09:00", **more: str
-) -> tuple[str, ...]:
+) -> Row:
     row = {"subscriber": ALICE, "leg": "outgoing", "duration_ms": "61000", "end_cause": "caller"} | more
     return (call_id, row["subscriber"], dialed, row["leg"], answered_at, row["duration_ms"], row["end_cause"])
 
 
-def results(run: FileRating) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
-    rated, months = run.results()
-    return tuple(list(csv.DictReader(io.StringIO("".join(lines), newline=""))) for lines in (rated, months))  # type: ignore[return-value]
-
-
-def refused(run: FileRating, row: tuple[str, ...]) -> str:
-    with pytest.raises(RowFault) as caught:
-        run.add_call(row)
-    return str(caught.value)
-
-
 @pytest.mark.parametrize("number_class", NUMBERS)
 def test_every_class_is_read_from_the_dialled_number(number_class: str) -> None:  # N4, T2
-    run = rating()
-    run.add_call(call(dialed=NUMBERS[number_class]))
-    ((row,), (month,)) = results(run)
+    (row,), (month,), _ = rate(call(dialed=NUMBERS[number_class]))
     charge = 0 if number_class in ("on-net", "partner-050") else 24
     assert row == {
         "call_id": "c1", "class": number_class, "units": "3", "charge_yen": str(charge), "credit_yen": str(charge),
@@ -65,12 +85,13 @@ def test_every_class_is_read_from_the_dialled_number(number_class: str) -> None:
 
 
 def test_a_month_adds_up_with_tax_on_taxed_charges_only() -> None:  # T4, T6
-    run = rating(bill_day="15")
-    run.add_call(call("a", answered_at="2026-11-14T23:59:59.999+09:00", duration_ms="300000"))  # 80 yen, October's
-    run.add_call(call("b", answered_at="2026-11-15T00:00:00.000+09:00", duration_ms="300000"))  # 80 yen
-    run.add_call(call("c", NUMBERS["international"], "2026-11-16T00:00:00+09:00", duration_ms="60001"))  # 24 yen
-    run.add_call(call("d", NUMBERS["on-net"], "2026-11-16T00:00:00Z", duration_ms="1"))
-    _, months = results(run)
+    months = rate(
+        call("a", answered_at="2026-11-14T23:59:59.999+09:00", duration_ms="300000"),  # 80 yen, October's
+        call("b", answered_at="2026-11-15T00:00:00.000+09:00", duration_ms="300000"),  # 80 yen
+        call("c", NUMBERS["international"], "2026-11-16T00:00:00+09:00", duration_ms="60001"),  # 24 yen
+        call("d", NUMBERS["on-net"], "2026-11-16T00:00:00Z", duration_ms="1"),
+        bill_day="15",
+    ).months
     keys = (
         "period_start",
         "period_end",
@@ -89,42 +110,38 @@ def test_a_month_adds_up_with_tax_on_taxed_charges_only() -> None:  # T4, T6
 
 
 def test_credit_is_used_in_the_order_in_which_calls_end() -> None:  # T4
-    run = rating()
-    run.add_call(call("long", answered_at="2026-11-21T10:00:00+09:00", duration_ms="3600000"))
-    run.add_call(call("short", answered_at="2026-11-21T10:10:00+09:00", duration_ms="300000"))
-    rows, _ = results(run)
+    rows = rate(
+        call("long", answered_at="2026-11-21T10:00:00+09:00", duration_ms="3600000"),
+        call("short", answered_at="2026-11-21T10:10:00+09:00", duration_ms="300000"),
+    ).rows
     assert {row["call_id"]: row["credit_yen"] for row in rows} == {"short": "80", "long": "20"}
 
 
 def test_calls_that_end_together_use_credit_by_call_id() -> None:  # T4
-    run = rating()
-    for call_id in ("b", "a"):
-        run.add_call(call(call_id, duration_ms="360000"))
-    rows, _ = results(run)
+    rows = rate(*(call(call_id, duration_ms="360000") for call_id in ("b", "a"))).rows
     assert [(row["call_id"], row["credit_yen"]) for row in rows] == [("a", "96"), ("b", "4")]
 
 
 def test_a_fault_of_the_service_drops_the_unfinished_unit() -> None:  # T3
-    run = rating()
-    run.add_call(call(duration_ms="59999", end_cause="network_fault"))
-    assert results(run)[0][0]["units"] == "1"
+    assert rate(call(duration_ms="59999", end_cause="network_fault")).rows[0]["units"] == "1"
 
 
 def test_both_legs_of_a_forwarded_call_are_rated() -> None:  # F4
-    run = rating()
-    run.add_subscriber(3, "050-5001-0002", "2026-01-01", "1")
-    run.add_call(call("same"))
-    run.add_call(call("same", leg="forwarded", subscriber="+815050010002"))
-    rows, months = results(run)
+    rows, months, _ = rate(
+        call("same"),
+        call("same", leg="forwarded", subscriber="+815050010002"),
+        contracts=((ALICE, "2026-01-01", "1"), ("050-5001-0002", "2026-01-01", "1")),
+    )
     assert [row["call_id"] for row in rows] == ["same", "same"]
     assert [month["subscriber"] for month in months] == [ALICE, "05050010002"]
 
 
-def test_the_first_ten_fold_of_spellings_of_a_number_is_one_contract() -> None:  # N3
-    run = rating(number="+81 50 5001 0001")
-    for index, spelling in enumerate(("05050010001", "050-5001-0001", "+815050010001", "０５０５００１０００１")):
-        run.add_call(call(f"c{index}", subscriber=spelling))
-    _, (month,) = results(run)
+def test_every_spelling_of_a_number_is_one_contract() -> None:  # N3
+    spellings = ("05050010001", "050-5001-0001", "+815050010001", "０５０５００１０００１")
+    _, (month,), _ = rate(
+        *(call(f"c{index}", subscriber=spelling) for index, spelling in enumerate(spellings)),
+        contracts=(("+81 50 5001 0001", "2026-01-01", "1"),),
+    )
     assert (month["subscriber"], month["calls"]) == (ALICE, "4")
 
 
@@ -157,34 +174,23 @@ def test_the_first_ten_fold_of_spellings_of_a_number_is_one_contract() -> None: 
         (call(call_id="\udcff"), "call_id is empty or no text"),
     ],
 )  # fmt: skip
-def test_a_row_that_cannot_be_rated_is_refused_with_its_problem_and_changes_nothing(
-    row: tuple[str, ...], problem: str
-) -> None:
-    run = rating()
-    assert problem in refused(run, row)
-    assert results(run) == ([], [])
+def test_a_row_that_cannot_be_rated_is_refused_with_its_problem_and_changes_nothing(row: Row, problem: str) -> None:
+    assert problem in rate(row).problem
 
 
 def test_a_contract_starts_at_midnight_in_tokyo() -> None:  # T4
-    run = rating()
-    run.add_call(call(answered_at="2025-12-31T15:00:00Z"))
-    assert len(results(run)[0]) == 1
+    assert len(rate(call(answered_at="2025-12-31T15:00:00Z")).rows) == 1
 
 
 def test_the_same_call_and_leg_twice_is_charged_once() -> None:  # T13
-    run = rating()
-    run.add_call(call())
-    assert refused(run, call(duration_ms="1")) == "the same call and leg as in an earlier row"
-    (row,), (month,) = results(run)
+    (row,), (month,), problems = rate(call(), call(duration_ms="1"))
+    assert problems == [(3, "c1", "the same call and leg as in an earlier row")]
     assert (row["charge_yen"], month["calls"], month["domestic_yen"], month["credit_yen"]) == ("24", "1", "24", "24")
 
 
 def test_a_call_before_the_first_tariff_is_refused() -> None:  # T8
-    run = rating(start="1999-01-01")
-    assert (
-        "no number plan is in force" in (text := refused(run, call(answered_at="1999-06-01T00:00:00+09:00")))
-        or "no tariff" in text
-    )
+    text = rate(call(answered_at="1999-06-01T00:00:00+09:00"), start="1999-01-01").problem
+    assert "no number plan is in force" in text or "no tariff" in text
 
 
 @pytest.mark.parametrize(
@@ -197,21 +203,26 @@ def test_a_call_before_the_first_tariff_is_refused() -> None:  # T8
     ],
 )
 def test_a_subscriber_row_that_cannot_be_used_is_named_when_a_call_needs_it(
-    row: tuple[str, str, str], problem: str
+    tmp_path: Path, row: tuple[str, str, str], problem: str
 ) -> None:
-    run = FileRating(BOOK, TAX, PLAN)
+    run = FileRating(BOOK, TAX, PLAN, tmp_path)
     with pytest.raises(RowFault) as caught:
         run.add_subscriber(7, *row)
     assert problem in str(caught.value)
-    if row[0] == ALICE:
-        assert refused(run, call()) == f"the row of subscriber {ALICE} (line 7) cannot be used"
+    told = rated_by(run, (call(),), tmp_path).problem
+    assert told == (
+        f"the row of subscriber {ALICE} (line 7) cannot be used"
+        if row[0] == ALICE
+        else f"subscriber {ALICE} is not in the subscribers file"
+    )
 
 
-def test_of_two_rows_for_one_subscriber_none_is_guessed_to_be_right() -> None:
-    run = rating()
+def test_of_two_rows_for_one_subscriber_none_is_guessed_to_be_right(tmp_path: Path) -> None:
+    run = FileRating(BOOK, TAX, PLAN, tmp_path)
+    run.add_subscriber(2, ALICE, "2026-01-01", "1")
     with pytest.raises(RowFault, match="comes twice"):
         run.add_subscriber(3, ALICE, "2026-02-01", "2")
-    assert "cannot be used" in refused(run, call())
+    assert "cannot be used" in rated_by(run, (call(),), tmp_path).problem
 
 
 CALLS = st.lists(
@@ -225,20 +236,20 @@ CALLS = st.lists(
 
 @settings(max_examples=60)
 @given(CALLS, st.integers(1, 28), st.randoms(use_true_random=False))
-def test_the_parts_are_the_whole_and_the_order_of_rows_does_not_matter(rows, bill_day, random) -> None:
+def test_the_parts_are_the_whole_and_the_order_of_rows_does_not_matter(
+    rows: list[tuple[str, int, int, str]], bill_day: int, random: Random
+) -> None:
     calls = []
     for index, (dialed, second, duration, cause) in enumerate(rows):
         moment = (datetime(2026, 10, 1, tzinfo=UTC) + timedelta(seconds=second)).isoformat()
         calls.append(call(f"{index % 7}-{index}", dialed, moment, duration_ms=str(duration), end_cause=cause))
     outputs = []
     for _ in range(2):
-        run = rating(bill_day=str(bill_day))
-        for row in calls:
-            run.add_call(row)
-        outputs.append(results(run))
+        outputs.append(rate(*calls, bill_day=str(bill_day)))
         random.shuffle(calls)
     assert outputs[0] == outputs[1]
-    rated, months = outputs[0]
+    rated, months, problems = outputs[0]
+    assert problems == []
     charges = sum(int(row["charge_yen"]) for row in rated)
     assert (
         sum(int(row["credit_yen"]) for row in rated) == min(100, charges) == sum(int(m["credit_yen"]) for m in months)
@@ -253,35 +264,3 @@ def test_the_parts_are_the_whole_and_the_order_of_rows_does_not_matter(rows, bil
         assert int(month["total_yen"]) == sum(int(row["payable_yen"]) for row in mine) + taxed // 10
         assert date.fromisoformat(month["period_start"]).day == bill_day
     assert [row["call_id"] for row in rated] == sorted(row["call_id"] for row in rated)
-
-
-def rows_of(tmp_path, content: bytes) -> tuple[list[tuple[int, tuple[str, ...]]], list[tuple[int, str]]]:
-    file = tmp_path / "rows.csv"
-    file.write_bytes(content)
-    faults: list[tuple[int, str]] = []
-    rows = CsvRows(file, ("a", "b"), lambda line, problem: faults.append((line, problem)))
-    return [(rows.line, row) for row in rows], faults
-
-
-def test_columns_are_found_by_name_and_lines_counted_from_one(tmp_path) -> None:
-    rows, faults = rows_of(tmp_path, b'\xef\xbb\xbfx,b,a\r\n1,2,3\r\n\r\n"1\n1",2,"3"\n4,5,6\n')
-    assert rows == [(2, ("3", "2")), (4, ("3", "2")), (6, ("6", "5"))]
-    assert faults == []
-
-
-def test_a_row_of_a_wrong_width_is_reported_with_its_line(tmp_path) -> None:
-    rows, faults = rows_of(tmp_path, b"a,b\n1\n1,2\n1,2,3\n")
-    assert [line for line, _ in rows] == [3]
-    assert faults == [(2, "2 columns expected, found 1"), (4, "2 columns expected, found 3")]
-
-
-def test_a_field_without_end_is_reported_and_does_not_stop_the_run(tmp_path) -> None:
-    rows, faults = rows_of(tmp_path, b'a,b\n1,2\n"' + b"x" * 200_000 + b"\n3,4\n")
-    assert rows[0] == (2, ("1", "2"))
-    assert "field larger than field limit" in faults[0][1]
-
-
-@pytest.mark.parametrize("content", [b"", b"a\n1\n", b"\xff\xfe\n"])
-def test_a_file_without_the_columns_is_refused_by_name(tmp_path, content: bytes) -> None:
-    with pytest.raises(CsvFault, match=r"rows\.csv:1: the header has no column"):
-        rows_of(tmp_path, content)

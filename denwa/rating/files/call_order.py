@@ -1,0 +1,78 @@
+"""The order of rated calls: call id, leg, subscriber; of the same call and leg, the row that came first."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from denwa.rating.files.call_rows import Records, record_type
+from denwa.rating.files.fields import WORD, Flags, Ints, Words
+
+
+def order_of(records: Records) -> Ints:
+    """The order of `records` as indices."""
+    count = len(records)
+    letters = _letters(records)
+    # What all call ids have in common at their beginning tells nothing.
+    same = (letters == letters[:1]).all(axis=0) if count else np.ones(0, np.bool_)
+    at = int(np.argmin(same)) if not same.all() else letters.shape[1]
+    order: Ints = np.arange(count)
+    tied: Ints = np.arange(count)  # places in `order` whose calls are not told apart yet
+    groups: Ints = np.zeros(count, np.int64)  # of those places: equal until here
+    while at < letters.shape[1] and len(tied):
+        words = _words(letters, at, order[tied])
+        if len(tied) == count:
+            inner = np.arange(count) if (words[1:] >= words[:-1]).all() else np.argsort(words)
+        else:
+            inner = np.lexsort((words, groups))
+        order[tied] = order[tied][inner]
+        tied, groups = _ties(tied, groups[inner], words[inner])
+        at += WORD
+    if len(tied):
+        rows = records[order[tied]]
+        inner = np.lexsort((rows["line"], rows["contract"], rows["leg"], groups))
+        order[tied] = order[tied][inner]
+    return order
+
+
+def _ties(tied: Ints, groups: Ints, words: Words) -> tuple[Ints, Ints]:
+    """Of sorted places: those that are equal to a neighbour, and which with which."""
+    new = np.ones(len(tied) + 1, np.bool_)
+    new[1:-1] = (groups[1:] != groups[:-1]) | (words[1:] != words[:-1])
+    among: Flags = ~(new[1:] & new[:-1])
+    return tied[among], np.cumsum(new[:-1], dtype=np.int64)[among]
+
+
+def _letters(records: Records) -> npt.NDArray[np.uint8]:
+    keys = np.ascontiguousarray(records["call_id"])
+    return keys.view(np.uint8).reshape(len(keys), keys.itemsize)
+
+
+def _words(letters: npt.NDArray[np.uint8], at: int, rows: Ints) -> Words:
+    """Eight letters of each call id as a number that is ordered as they are."""
+    part = np.zeros((len(rows), WORD), np.uint8)
+    found = letters[rows, at : at + WORD] if len(rows) < len(letters) else letters[:, at : at + WORD]
+    part[:, : found.shape[1]] = found
+    return part.view(">u8")[:, 0].astype(np.uint64)
+
+
+def joined(parts: list[Records]) -> Records:
+    """All records in one array that is wide enough for each."""
+    width = max((part.dtype["call_id"].itemsize for part in parts), default=WORD)
+    whole = np.empty(sum(map(len, parts)), record_type(width))
+    at = 0
+    for part in parts:
+        whole[at : at + len(part)] = part
+        at += len(part)
+    return whole
+
+
+def again(records: Records) -> Flags:
+    """Of records in order: which ones are the same call and leg as the one before (the first is not)."""
+    result = np.zeros(len(records), np.bool_)
+    if len(records) > 1:
+        new, old = records[1:], records[:-1]
+        result[1:] = (
+            (new["leg"] == old["leg"]) & (new["contract"] == old["contract"]) & (new["call_id"] == old["call_id"])
+        )
+    return result
