@@ -105,6 +105,8 @@ class Clerk(NamedTuple):
     def _act(self, life: Life, step: Act) -> str:
         measure = step.measure.after(step.act)
         self.unit.put_measure(measure)
+        if step.act is MeasureAct.BEGIN and measure.kind is MeasureKind.TERMINATION:
+            self.unit.put_measure(measure.after(MeasureAct.END))  # nothing of it is left to end later
         if step.act is MeasureAct.BEGIN and measure.month:
             bill = next(bill for bill in life.bills if bill.month == measure.month)
             self.unit.put_bill(bill.after(BillEvent.SUSPEND))
