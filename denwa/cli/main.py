@@ -29,6 +29,7 @@ COMMANDS = {
     "notices": ("denwa.cli.notices", "notices", "what subscribers were told beforehand"),
     "contracts": ("denwa.cli.contracts", "contracts", "suspensions and terminations; contracts without bills"),
     "numbers": ("denwa.cli.numbers", "numbers", "numbers in use, stopped, resting on a day"),
+    "adjust": ("denwa.cli.adjust", "adjust", "charges and credits beside calls"),
     "voicemail": ("denwa.cli.voicemail", "voicemail", "messages of a subscriber"),
     "config": ("denwa.cli.config", "config", "check configuration and data files"),
     "db": ("denwa.cli.db", "db", "schema migration and consistency"),
