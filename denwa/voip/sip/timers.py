@@ -41,10 +41,14 @@ class TimerQueues:
 
     def due(self, now: float) -> list[tuple[Any, int, float]]:
         out: list[tuple[float, Any, int]] = []
+        several = 0
         for queue in self._queues.values():
-            while queue and queue[0][0] <= now:
-                out.append(queue.popleft())
-        out.sort(key=itemgetter(0))
+            if queue and queue[0][0] <= now:
+                several += 1
+                while queue and queue[0][0] <= now:
+                    out.append(queue.popleft())
+        if several > 1:
+            out.sort(key=itemgetter(0))
         return [(owner, kind, when) for when, owner, kind in out]
 
     def __len__(self) -> int:

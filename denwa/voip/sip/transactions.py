@@ -182,17 +182,21 @@ class TransactionLayer:
     def expect_late_answer(self, transaction: ServerTransaction, now: float) -> None:
         """The answer comes from elsewhere: 100 after 3.5 s, forgotten after 64*T1 + T4 (RFC 4320)."""
         transaction.late_at = self.timers.start(transaction, LATE, _LATE_AFTER, now)
-        transaction.end_at = self.timers.start(transaction, END, TIMEOUT + T4, now)
 
     def request(self, key: bytes, method: bytes, data: bytes, peer: Peer, user: Any, now: float) -> ClientTransaction:
-        """Send a request; `key` is its branch (for CANCEL with ``/CANCEL`` behind it)."""
+        """Send a request; `key` is its branch (for CANCEL with ``/CANCEL`` behind it).
+
+        Nearly every request is answered within T1, so the long timer (B, F) of one that may be lost is started when
+        the first resend is due.
+        """
         transaction = ClientTransaction(key, method, data, peer, user)
         self.clients[key] = transaction
         timers = self.timers
         if not transaction.stream:
             transaction.resend_after = T1
             transaction.resend_at = timers.start(transaction, RESEND, T1, now)
-        transaction.end_at = timers.start(transaction, END, TIMEOUT, now)
+        else:
+            transaction.end_at = timers.start(transaction, END, TIMEOUT, now)
         self.send(peer, data)
         return transaction
 
@@ -215,8 +219,11 @@ class TransactionLayer:
                 self._step(transaction, Event.END, now, None)
         elif kind == RESEND:
             if transaction.resend_at == due:
+                if not transaction.end_at:
+                    transaction.end_at = self.timers.start(transaction, END, TIMEOUT - T1, now)
                 self._step(transaction, Event.RESEND, now, None)
         elif isinstance(transaction, ServerTransaction) and transaction.late_at == due:
+            transaction.end_at = self.timers.start(transaction, END, TIMEOUT + T4 - _LATE_AFTER, now)
             self._step(transaction, Event.LATE, now, None)
 
     # -- the machine ----------------------------------------------------------------------------------------------
