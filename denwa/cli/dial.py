@@ -109,7 +109,7 @@ def _refused_by_subscriber(settings: Settings, caller: PhoneNumber, read: Readin
 def _price(settings: Settings, read: Reading, on: date) -> tuple[Tariff, Price]:
     try:
         tariff = load_rating_data(settings).tariffs.on(on)
-        return tariff, tariff.price(read.number_class)
+        return tariff, tariff.price(read.number_class, read.number.e164)
     except NoPriceError as fault:
         raise StateError(str(fault)) from None
 

@@ -154,7 +154,8 @@ def _usable(values: Mapping[str, Any]) -> Settings:
     usable: dict[str, Any] = {}
     for name, field in Settings.model_fields.items():
         try:
-            section: TypeAdapter[Any] = TypeAdapter(field.annotation)
+            kind: Any = field.annotation
+            section: TypeAdapter[Any] = TypeAdapter(kind)
             usable[name] = section.validate_python(values[name])
         except (KeyError, ValidationError):
             continue

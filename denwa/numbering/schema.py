@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints, model_validator
 
+from denwa.numbering.toml_source import spelled
 
-def _spelled(pattern: str, meaning: str) -> AfterValidator:
-    """Text of a form, with a fault that says in words what it should be."""
-    form = re.compile(pattern, re.ASCII)
-
-    def check(text: str) -> str:
-        if not form.fullmatch(text):
-            raise ValueError(f"{text!r} is not {meaning}")
-        return text
-
-    return AfterValidator(check)
-
-
-HomePrefix = Annotated[str, _spelled("[0-9*#][0-9]{0,10}", "the beginning of a number dialled in Japan")]
-AreaCode = Annotated[str, _spelled("0[1-9][0-9]{0,4}", "an area code or the beginning of one: 0 and 1 to 5 digits")]
+HomePrefix = Annotated[str, spelled("[0-9*#][0-9]{0,10}", "the beginning of a number dialled in Japan")]
+AreaCode = Annotated[str, spelled("0[1-9][0-9]{0,4}", "an area code or the beginning of one: 0 and 1 to 5 digits")]
 ForeignPrefix = Annotated[
-    str, _spelled("[1-9][0-9]{0,11}", "a range abroad: the country code and more digits, without +")
+    str, spelled("[1-9][0-9]{0,11}", "a range abroad: the country code and more digits, without +")
 ]
-Prefix050 = Annotated[str, _spelled("050[0-9]{0,8}", "a range of 050 numbers: 050 and at most 8 digits")]
-OwnPrefix = Annotated[str, _spelled("050[0-9]{1,7}", "an own range of 050 numbers: 050 and 1 to 7 digits")]
+Prefix050 = Annotated[str, spelled("050[0-9]{0,8}", "a range of 050 numbers: 050 and at most 8 digits")]
+OwnPrefix = Annotated[str, spelled("050[0-9]{1,7}", "an own range of 050 numbers: 050 and 1 to 7 digits")]
 BarredPrefix = Annotated[
-    str, _spelled(r"(\+[1-9]|0)[0-9]{0,11}", "a range to bar: + and the country code, or 0 and what follows")
+    str, spelled(r"(\+[1-9]|0)[0-9]{0,11}", "a range to bar: + and the country code, or 0 and what follows")
 ]
-CountryId = Annotated[str, _spelled("[A-Z]{2}(-[A-Z]{2})?", "the code of a country (FR) or of a part of one (US-HI)")]
-ShortNumber = Annotated[str, _spelled("1[0-9]{2}", "a 3-digit service (1XY)")]
+CountryId = Annotated[str, spelled("[A-Z]{2}(-[A-Z]{2})?", "the code of a country (FR) or of a part of one (US-HI)")]
+ShortNumber = Annotated[str, spelled("1[0-9]{2}", "a 3-digit service (1XY)")]
 Digits = Annotated[tuple[int, int], Strict(False), Field(description="least and most digits")]
 Name = Annotated[str, StringConstraints(min_length=1)]
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
 
 from denwa.numbering.toml_lines import Location, line_numbers
 
@@ -39,6 +39,18 @@ class DataFault(Exception):
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = tuple(in_order(faults))
         super().__init__("\n".join(map(str, self.faults)))
+
+
+def spelled(pattern: str, meaning: str) -> AfterValidator:
+    """For a schema: text of a form, with a fault that says in words what it should be."""
+    form = re.compile(pattern, re.ASCII)
+
+    def check(text: str) -> str:
+        if not form.fullmatch(text):
+            raise ValueError(f"{text!r} is not {meaning}")
+        return text
+
+    return AfterValidator(check)
 
 
 class SourceFault(Exception):

@@ -69,9 +69,12 @@ def units_of(duration_ms: int, unit_ms: int, end_cause: str = "") -> int:
     return duration_ms // unit_ms if end_cause == NETWORK_FAULT else -(-duration_ms // unit_ms)
 
 
-def charge_call(tariff: Tariff, number_class: str, duration_ms: int, end_cause: str) -> Charge:
-    """T1–T3: the charge of a call rated with `tariff`, before credit. NoPriceError, ValueError as their sources say."""
-    price = tariff.price(number_class)
+def charge_call(tariff: Tariff, number_class: str, duration_ms: int, end_cause: str, callee: str = "") -> Charge:
+    """T1–T3: the charge of a call to `callee` (E.164) rated with `tariff`, before credit.
+
+    NoPriceError, ValueError as their sources say.
+    """
+    price = tariff.price(number_class, callee)
     units = units_of(duration_ms, price.unit_ms, end_cause)
     dropped = end_cause == NETWORK_FAULT and duration_ms % price.unit_ms != 0
     return Charge(duration_ms, units, price, tariff.name, tariff.valid_from, units * price.yen_per_unit, 0, dropped)

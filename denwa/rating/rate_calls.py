@@ -175,7 +175,7 @@ def charge_ended_call(
     if call.duration_ms < 0:
         raise NoPriceError(f"negative duration: {call.duration_ms} ms")
     tariff = tariffs.on(tokyo_day(call.answered_ms))
-    return account, charge_call(tariff, call.number_class, call.duration_ms, call.end_cause)
+    return account, charge_call(tariff, call.number_class, call.duration_ms, call.end_cause, call.callee)
 
 
 def _credit(

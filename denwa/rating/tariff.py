@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
@@ -44,9 +44,19 @@ class Tariff:
     credit_yen: Yen  # T4: a new contract's first charges that are not billed
     prices: Mapping[str, Price]
     valid_to: date | None = None  # the last day; None: until the next tariff
+    # Class → beginning of an E.164 number → its price, where a range has one of its own.
+    ranges: Mapping[str, Mapping[str, Price]] = field(default_factory=dict)
 
-    def price(self, number_class: str) -> Price:
-        """The price row of a class; NoPriceError when the tariff has none (never a free call by omission)."""
+    def price(self, number_class: str, number: str = "") -> Price:
+        """The price row of the longest range that `number` (E.164) is in, else of its class.
+
+        NoPriceError when the tariff has none (never a free call by omission).
+        """
+        ranges = self.ranges.get(number_class)
+        if ranges:
+            for end in range(len(number), 1, -1):
+                if number[:end] in ranges:
+                    return ranges[number[:end]]
         try:
             return self.prices[number_class]
         except KeyError:

@@ -13,12 +13,13 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from denwa.numbering.toml_source import DataFault, Fault, SourceFault, TomlSource
-from denwa.rating.tariff import PRICED_CLASSES, Price, Tariff, TariffBook, TaxClass
+from denwa.numbering.toml_source import DataFault, Fault, SourceFault, TomlSource, spelled
+from denwa.rating.tariff import INTERNATIONAL, PRICED_CLASSES, Price, Tariff, TariffBook, TaxClass
 from denwa.rating.tax import TaxRate, TaxRates
 
 TAX_FILE = "consumption-tax.toml"
 _DAY = timedelta(days=1)
+_HOME = "+81"
 
 
 class TariffFault(DataFault):
@@ -33,13 +34,22 @@ class _Credit(_Row):
     yen: Annotated[int, Field(ge=0, le=1_000_000)]
 
 
+_Range = Annotated[str, spelled(r"\+[1-9][0-9]{0,13}", "a range of numbers: + and the country code, and more digits")]
+
+
 class _Price(_Row):
+    """With `ranges` the price of those numbers of the class only; the longest range wins."""
+
     number_class: Annotated[
         Literal["on-net", "partner-050", "paid-050", "fixed", "mobile", "international"], Field(alias="class")
     ]
     unit_ms: Annotated[int, Field(ge=1, le=86_400_000)]
     yen_per_unit: Annotated[int, Field(ge=0, le=1_000_000)]
     tax: Literal["taxed", "exempt"]
+    ranges: Annotated[list[_Range], Field(min_length=1)] | None = None
+
+    def made(self) -> Price:
+        return Price(self.number_class, self.unit_ms, self.yen_per_unit, TaxClass(self.tax))
 
 
 class _TariffFile(_Row):
@@ -149,12 +159,27 @@ def _check(loaded: _Loaded, name: str) -> Iterator[Fault]:
         yield source.fault(("valid_to",), "valid_to is before valid_from")
     priced: set[str] = set()
     for index, row in enumerate(file.price):
+        if row.ranges is not None:
+            continue
         if row.number_class in priced:
             yield source.fault(("price", index, "class"), f"{row.number_class} has two prices")
         priced.add(row.number_class)
+    yield from _check_ranges(source, file)
     missing = [name for name in PRICED_CLASSES if name not in priced]
     if missing:
         yield source.fault((), f"no price for {', '.join(missing)}")
+
+
+def _check_ranges(source: TomlSource, file: _TariffFile) -> Iterator[Fault]:
+    seen: set[tuple[str, str]] = set()
+    for index, row in enumerate(file.price):
+        for place, prefix in enumerate(row.ranges or ()):
+            where = ("price", index, "ranges", place)
+            if (row.number_class, prefix) in seen:
+                yield source.fault(where, f"range {prefix} of {row.number_class} has two prices")
+            seen.add((row.number_class, prefix))
+            if prefix.startswith(_HOME) == (row.number_class == INTERNATIONAL):
+                yield source.fault(where, f"no number in {prefix} is of class {row.number_class}")
 
 
 def _check_days(loaded: Sequence[_Loaded]) -> Iterator[Fault]:
@@ -174,8 +199,9 @@ def _check_days(loaded: Sequence[_Loaded]) -> Iterator[Fault]:
 
 
 def _tariff(file: _TariffFile) -> Tariff:
-    prices: dict[str, Price] = {
-        row.number_class: Price(row.number_class, row.unit_ms, row.yen_per_unit, TaxClass(row.tax))
-        for row in file.price
-    }
-    return Tariff(file.name, file.valid_from, file.credit.yen, prices, file.valid_to)
+    prices: dict[str, Price] = {row.number_class: row.made() for row in file.price if row.ranges is None}
+    ranges: dict[str, dict[str, Price]] = {}
+    for row in file.price:
+        for prefix in row.ranges or ():
+            ranges.setdefault(row.number_class, {})[prefix] = row.made()
+    return Tariff(file.name, file.valid_from, file.credit.yen, prices, file.valid_to, ranges)

@@ -23,6 +23,7 @@ _COLUMNS = (
     type_coerce(calls.c.ended_at, BigInteger),
     calls.c.duration_ms,
     calls.c.end_cause,
+    calls.c.callee,
 )
 
 
@@ -55,7 +56,7 @@ class SqlJournalReader:
         return found
 
     def find(self, call_id: str, leg: str = "") -> list[FoundCall]:
-        query = select(*_COLUMNS, calls.c.callee).where(calls.c.call_id == call_id, calls.c.end_seq.is_not(None))
+        query = select(*_COLUMNS).where(calls.c.call_id == call_id, calls.c.end_seq.is_not(None))
         if leg:
             query = query.where(calls.c.leg == leg)
         rows = self._rows(query.order_by(calls.c.id))
@@ -87,6 +88,7 @@ def _charged(rows: Iterable[Any]) -> list[EndedCall]:
             row[7] or 0,
             row[8],
             row[9],
+            row[10],
         )
         for row in rows
         if row[6] is not None and row[3] in CHARGED_LEGS
