@@ -19,7 +19,8 @@ from tests.peers.talk import eventually
 _MODULES = ("g711", "gsm", "g722", "aufile", "sndfile", "aubridge")
 _APPLICATIONS = ("account", "menu", "ctrl_tcp")
 _CONFIG = """\
-sip_listen 127.0.0.1:{sip}
+sip_listen {host}:{sip}
+{security}
 audio_source aufile,{voice}
 audio_player aubridge,nil
 audio_alert aubridge,nil
@@ -30,7 +31,7 @@ auplay_channels 1
 ausrc_format s16
 auplay_format s16
 rtp_ports {rtp}-{rtp_last}
-net_interface 127.0.0.1
+net_interface {interface}
 module_path {modules}
 {loaded}
 ctrl_tcp_listen 127.0.0.1:{control}
@@ -52,6 +53,8 @@ class Baresip:
         answer: bool = True,
         transport: str = "udp",
         codec: str = "PCMU/8000",
+        ipv6: bool = False,
+        ca_file: Path | None = None,
     ) -> None:
         # baresip takes its SIP port and the next one (TLS); the control socket gets the third of the four
         self.user, self.port = user, ports.free_port()
@@ -61,6 +64,9 @@ class Baresip:
         self.domain = domain
         self.log = EventLog(f"baresip {user}")
         self._tokens = itertools.count(1)
+        self._family = "-6" if ipv6 else "-4"
+        self._interface = "::1" if ipv6 else "127.0.0.1"
+        self._ca_file = ca_file
         self._write_files(service, password, codec, transport, answer)
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
@@ -70,6 +76,9 @@ class Baresip:
         loaded = [f"module {name}.so" for name in _MODULES] + [f"module_app {name}.so" for name in _APPLICATIONS]
         rtp = ports.media_ports()
         config = _CONFIG.format(
+            host=f"[{self._interface}]" if ":" in self._interface else self._interface,
+            interface=self._interface,
+            security=f"sip_cafile {self._ca_file}" if self._ca_file else "",
             sip=self.port,
             voice=self.voice,
             rtp=rtp,
@@ -91,7 +100,7 @@ class Baresip:
     def __enter__(self) -> Self:
         with (self.folder / "screen").open("wb") as screen:
             self._process = subprocess.Popen(
-                ["baresip", "-f", str(self.folder), "-4", "-t", "100"],
+                ["baresip", "-f", str(self.folder), self._family, "-t", "100"],
                 stdin=subprocess.DEVNULL,
                 stdout=screen,
                 stderr=screen,

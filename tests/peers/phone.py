@@ -84,6 +84,8 @@ class Phone:
         service: str = "",
         domain: str = "denwa.example",
         transport: str = "udp",
+        ca_file: Path | None = None,
+        srtp: bool = False,
         codecs: Sequence[str] = ("PCMU/8000",),
         expires: int = 300,
         session_expires: int = 0,
@@ -97,7 +99,7 @@ class Phone:
         self.folder = folder / f"phone-{user}-{self.port}"
         self.folder.mkdir(parents=True)
         self.voice = play or wav.write_voice(self.folder / "voice.wav", 6, next(_seeds))
-        self._suffix = ";transport=tcp" if transport == "tcp" else ""
+        self._suffix = f";transport={transport}" if transport != "udp" else ""
         self.settings: dict[str, Any] = {
             "folder": str(self.folder),
             "user": user,
@@ -107,6 +109,8 @@ class Phone:
             "port": self.port,
             "rtp_port": ports.media_ports(),
             "transport": transport,
+            "ca_file": str(ca_file or ""),
+            "srtp": srtp,
             "codecs": list(codecs),
             "expires": expires,
             "session_expires": session_expires,

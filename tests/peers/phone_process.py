@@ -114,7 +114,10 @@ class Phone:
             endpoint.codecSetPriority(codec, 250 - 10 * place)
         transport = pj.TransportConfig()
         transport.boundAddress, transport.port = "127.0.0.1", settings["port"]
-        kind = pj.PJSIP_TRANSPORT_TCP if settings["transport"] == "tcp" else pj.PJSIP_TRANSPORT_UDP
+        if settings["ca_file"]:
+            transport.tlsConfig.CaListFile, transport.tlsConfig.verifyServer = settings["ca_file"], True
+        kinds = {"udp": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP, "tls": pj.PJSIP_TRANSPORT_TLS}
+        kind = kinds[settings["transport"]]
         self.transport_id = endpoint.transportCreate(kind, transport)
         endpoint.libStart()
         return endpoint
@@ -134,6 +137,8 @@ class Phone:
         config.natConfig.contactRewriteUse = 0
         rtp = config.mediaConfig.transportConfig
         rtp.boundAddress, rtp.port, rtp.portRange = "127.0.0.1", settings["rtp_port"], 18
+        if settings["srtp"]:
+            config.mediaConfig.srtpUse, config.mediaConfig.srtpSecureSignaling = pj.PJMEDIA_SRTP_MANDATORY, 0
         if settings["session_expires"]:
             config.callConfig.timerUse = pj.PJSUA_SIP_TIMER_ALWAYS
             config.callConfig.timerSessExpiresSec = settings["session_expires"]
