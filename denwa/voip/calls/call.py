@@ -96,7 +96,8 @@ class Call:
         self.number_to = ""
         self.number_class = ""
         self.voicemail = False
-        self.ilbc_modes: tuple[int, ...] = ()  # of the streams of the last offer (RFC 3952)
+        # Of the streams of the last offer (RFC 3952); None: none has been made
+        self.ilbc_modes: tuple[int, ...] | None = None
         self.hidden = False  # 184: the callee must not see the caller's Contact either
         self.session_interval = 0  # seconds, 0: no session timer was agreed
         self.session_due = self.probe_due = 0.0  # engine time, 0.0: not running

@@ -244,7 +244,8 @@ class Dialogs:
             return
         call, from_caller = found
         strip_own_routes(self.ctx, request)
-        self.ctx.media.answer(call, request)
+        if request.body:
+            self.ctx.media.answer(call, request)
         if call.state is CallState.UP:
             (call.caller if from_caller else call.callee).alive_ms = self.ctx.now_ms
         self._shown(call, request, from_caller)

@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 
 # Requests whose body, and whose answer's body, is part of the negotiation (ACK besides).
 NEGOTIATING: Final = frozenset((b"INVITE", b"UPDATE", b"PRACK"))
+# Members of an enumeration are slow to get at, and this is asked in every call.
+_OFFER, _ANSWER, _PHONE = Role.OFFER, Role.ANSWER, CodecOrder.PHONE
 _PLAIN: Final = frozenset((b"Content-Type: application/sdp", b"c: application/sdp"))
 _BOUNDARY: Final = re.compile(rb';\s*boundary\s*=\s*(?:"([^"]{1,70})"|([^\s";]{1,70}))', re.IGNORECASE)
 _MAX_PARTS: Final = 10
+_ZERO: Final = ord(b"0")
 _MAX_UNTOUCHED: Final = 600  # octets
 _UNTOUCHED: Final = 512
 _MAX_REMEMBERED: Final = 4096  # octets of an SDP whose plan is worth keeping: ordinary ones have 200 to 1,500
@@ -34,18 +37,18 @@ class Negotiation:
 
     def offer(self, call: Call, request: Message) -> str:
         """An offer in a request: filter it. Gives the reason when it must be refused (488), "" otherwise."""
-        decided = self._apply(call, request, Role.OFFER)
-        return decided.refusal if decided else ""
+        decided = self._apply(call, request, _OFFER)
+        return decided.refusal if decided is not None else ""
 
     def answer(self, call: Call, message: Message) -> None:
         """An answer in a request (ACK, PRACK): filter it."""
-        self._apply(call, message, Role.ANSWER)
+        self._apply(call, message, _ANSWER)
 
     def response(self, call: Call, response: Message, *, late_offer: bool) -> str:
         """The body of a provisional or successful response: an answer, or with `late_offer` (the INVITE had none) the
         offer. Gives the reason when nothing of such an offer is left, "" otherwise."""
-        decided = self._apply(call, response, Role.OFFER if late_offer else Role.ANSWER)
-        return decided.refusal if decided and not decided.playable else ""
+        decided = self._apply(call, response, _OFFER if late_offer else _ANSWER)
+        return "" if decided is None or decided.playable else decided.refusal
 
     def _apply(self, call: Call, message: Message, role: Role) -> Plan | None:
         place = sdp_place(message)
@@ -55,8 +58,8 @@ class Negotiation:
         body = message.body
         whole = end - start == len(body)
         sdp = body if whole else body[start:end]
-        decided = self._decide(sdp, self._order(call), role, call.ilbc_modes if role is Role.ANSWER else ())
-        if role is Role.OFFER:
+        decided = self._decide(sdp, self._order(call), role, call.ilbc_modes or () if role is _ANSWER else ())
+        if role is _OFFER:
             call.ilbc_modes = decided.ilbc_modes
         if decided.changes:
             sdp = edit(sdp, decided.changes, decided.refused_mids)
@@ -67,7 +70,7 @@ class Negotiation:
     def _decide(self, sdp: bytes, order: CodecOrder, role: Role, offered: tuple[int, ...]) -> Plan:
         before, _, stream = sdp.partition(b"\nm=audio ")
         port, _, rest = stream.partition(b" ")
-        plain = port.isdigit() and port.strip(b"0") != b"" and b"\nm=" not in before and len(rest) <= _MAX_UNTOUCHED
+        plain = port.isdigit() and port[0] != _ZERO and b"\nm=" not in before and len(rest) <= _MAX_UNTOUCHED
         if plain:
             known = self._untouched.get((role, order, offered, rest))
             if known is not None:
@@ -84,15 +87,12 @@ class Negotiation:
         """The order that both sides' subscribers want. A narrow line decides for both: the other one can do with
         less."""
         known = self._directory.by_number
-        order = CodecOrder.PHONE
-        for number in (call.number_from, call.number_to):
-            subscriber = known.get(number)
-            if subscriber is None or subscriber.codecs is CodecOrder.PHONE:
-                continue
-            if subscriber.codecs is CodecOrder.MOBILE:
-                return CodecOrder.MOBILE
-            order = subscriber.codecs
-        return order
+        caller, callee = known.get(call.number_from), known.get(call.number_to)
+        one = _PHONE if caller is None else caller.codecs
+        other = _PHONE if callee is None else callee.codecs
+        if one is other or other is _PHONE:
+            return one
+        return other if one is _PHONE else CodecOrder.MOBILE  # one wants the narrow, one the wide
 
 
 def has_sdp(message: Message) -> bool:

@@ -15,7 +15,7 @@ from denwa.voip.registrar.handler import Registrar
 from denwa.voip.sip.checks import unsupported_extensions
 from denwa.voip.sip.fields import FieldFault, address_uri
 from denwa.voip.sip.message import CONTACT, FROM, Message
-from denwa.voip.sip.peer import Peer
+from denwa.voip.sip.peer import Peer, is_tls
 from denwa.voip.sip.transactions import ServerTransaction
 
 UNDERSTOOD = frozenset((b"timer", b"100rel", b"path", b"replaces", b"norefersub"))
@@ -60,7 +60,10 @@ class InviteChain:
         server.user = call
         self._prepare(call, request, verdict)
         setup = call.setup = Setup(server, request, asked)
+        setup.late_offer = call.ilbc_modes is None
         self._choose_targets(setup, verdict)
+        if request.uri[:5].lower() == b"sips:":
+            _only_over_tls(setup)
         self._setup.start(call, now)
 
     def _unacceptable(self, server: ServerTransaction, request: Message, now: float) -> bool:
@@ -169,9 +172,20 @@ class InviteChain:
         if trunk is None:
             setup.failure = (503, None, "no gateway to the telephone network")
             return
-        host = trunk.peer[0].encode() + b":%d" % trunk.peer[1]
+        name = trunk.peer[0].encode()
+        host = (b"[%b]:%d" if b":" in name else b"%b:%d") % (name, trunk.peer[1])
         uri = b"sip:%b@%b;user=phone" % (number.e164.encode(), host)
         setup.targets.append(Target(TargetKind.GATEWAY, uri, trunk.peer, GATEWAY_RING))
+
+
+def _only_over_tls(setup: Setup) -> None:
+    """The caller asked for sips: (RFC 5630 §3.1.3, decision 0008): who is not reached over TLS is not called. The
+    voicemail is in this house."""
+    safe = [target for target in setup.targets if target.kind is TargetKind.VOICEMAIL or is_tls(target.peer)]
+    if len(safe) < len(setup.targets):
+        setup.targets.clear()
+        setup.targets.extend(safe)
+        setup.failure = (480, None, "the called side is not reached over TLS")
 
 
 def _denied(verdict: Admitted, status: int, text: str) -> Denied:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from denwa.voip.calls.call import Call, CallState, EndCause, Leg
 from denwa.voip.calls.session import agree_timer
 from denwa.voip.context import Context, printable
-from denwa.voip.media.negotiation import has_sdp
 from denwa.voip.proxy.forward import foreign_routes, loop_mark, pop_via, record_route
 from denwa.voip.proxy.ports import NoPlace, Place, PlaceRequest, VoicemailPlaces
 from denwa.voip.sip.checks import asks_for
@@ -78,7 +77,7 @@ class Setup:
         self.prepared: Message | None = prepared
         self.asked_interval = asked_interval
         self.timer_supported = asks_for(prepared, SUPPORTED, b"timer")
-        self.late_offer = not has_sdp(prepared)
+        self.late_offer = False  # the INVITE has none: the answer brings it
         self.targets: deque[Target] = deque()
         self.mailbox: Subscriber | None = None
         self.hidden = ""
@@ -241,7 +240,8 @@ class CallSetup:
         if response.status != 100 and call.state is CallState.SETUP:
             if branch.kind is TargetKind.GATEWAY and not setup.cancelled:
                 branch.due = self._ctx.timers.start(branch, RING, GATEWAY_RING, now)
-            self._ctx.media.response(call, response, late_offer=setup.late_offer)
+            if response.body:
+                self._ctx.media.response(call, response, late_offer=setup.late_offer)
             self._dialogs.relay_response(setup.server, response, call.restored_from, FROM, now)
 
     def _on_answer(self, call: Call, setup: Setup, branch: Branch, response: Message, now: float) -> None:
