@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from denwa.contracts.subscriber import CodecPreference
 from denwa.voip.media.codec_policy import NO_AUDIO, NO_CODEC, NO_FAX, CodecOrder, Role
 from tests.voip.media.offers import EVERYTHING, HEAD, audio, changed, decide, formats, media_lines, passed
 
@@ -187,8 +188,8 @@ def test_the_subscribers_setting_decides_the_order(order, offered, left):  # C3
     assert formats(passed(offer(offered), order, Role.ANSWER)) == left.split()
 
 
-def test_the_shipped_names_are_those_of_the_setting():
-    assert [str(order) for order in CodecOrder] == ["phone", "mobile", "wifi"]
+def test_every_value_of_the_subscribers_setting_is_an_order():
+    assert {str(order) for order in CodecOrder} == {str(setting) for setting in CodecPreference}
 
 
 # -- answers ------------------------------------------------------------------------------------------------------
