@@ -21,6 +21,8 @@ import uvicorn
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from denwa.cli.billing_day import BillingDay
+from denwa.cli.billing_desk import open_billing
 from denwa.cli.demo import ensure_demo
 from denwa.cli.desk import data_folder_key
 from denwa.cli.main import StateError, settings_of
@@ -175,6 +177,8 @@ class Service:
         stack.callback((settings.data_dir / SOCKET_NAME).unlink, missing_ok=True)
         stack.callback(control.close)
         self._spawn(stack, rating.run())
+        billing = BillingDay(open_billing(main, settings), settings.billing.run_hour, voicemail.mail_waits)
+        self._spawn(stack, billing.run())
         self._spawn(stack, _refresh_now_and_then(feed))
         self._spawn(stack, _collect_garbage(server))
         await self._open_web(stack, server, voicemail, rating)

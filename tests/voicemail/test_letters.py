@@ -147,3 +147,13 @@ def test_length_is_minutes_and_seconds(millis: int, shown: str) -> None:
 
 def test_message_id_is_the_same_at_every_attempt() -> None:
     assert message_id("a1", SENDER.address) == "<a1@denwa.example>"
+
+
+def test_a_notice_about_the_contract_is_mailed_as_it_was_written() -> None:
+    """K9"""
+    text = "山田 様\n\n2026年11月25日より発信を停止いたします。\n"
+    letter = Letter(Kind.SERVICE_NOTICE, "+815050010001", "50010001", "", "", 0, subject="ご利用停止の予告", text=text)
+    mail = received(Letter.from_json(letter.to_json()))
+    assert mail["subject"] == "【Denwa】ご利用停止の予告"
+    assert text_of(mail).replace("\r\n", "\n") == text
+    assert not list(mail.iter_attachments())
