@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 import click
 from sqlalchemy import Engine
 
 from denwa.cli.desk import announce, at_the_keyboard, databases, refusals, utc_now
+from denwa.cli.profile_interest import InterestByProfile
 from denwa.config.settings import Settings
 from denwa.contracts.billing_life import Bill, Policy
 from denwa.contracts.billing_run import BillingRun, Report
@@ -23,11 +25,11 @@ from denwa.numbering import PhoneNumber
 from denwa.rating.adjust import Adjuster
 from denwa.rating.adjustment import Adjustment, AdjustmentKind
 from denwa.rating.arithmetic.dormancy import dormancy
-from denwa.rating.arithmetic.late_interest import late_interest
 from denwa.rating.billing_month import billing_month_of
 from denwa.rating.tariff import TaxClass
 from denwa.storage.billing_store import SqlBillingStore
 from denwa.storage.columns import to_millis
+from denwa.storage.contracts_store import SqlContractsStore
 from denwa.storage.rating_accounts import SqlAccounts
 from denwa.storage.rating_store import SqlLedger
 
@@ -64,7 +66,7 @@ def open_billing(engine: Engine, settings: Settings) -> BillingRun:
         dormant_notice_days=billing.dormant_notice_days,
         service=settings.mail.service_name,
         sender=settings.mail.sender,
-        late_interest=_late_interest,
+        late_interest=InterestByProfile(partial(_profile_of, SqlContractsStore(engine)), billing.profile_directory),
         ledger=InterestPosting(Adjuster(SqlLedger(engine), SqlAccounts(engine))),
         dormancy=_dormant_on,
     )
@@ -152,9 +154,9 @@ def _line(notice: Notice) -> str:
     return f"{PhoneNumber(notice.subscriber).grouped()}  通知 notice {notice.key}: {notice.subject}"
 
 
-def _late_interest(principal_yen: int, due_on: date, paid_on: date) -> tuple[int, str]:
-    interest = late_interest(principal_yen, due_on, paid_on)
-    return interest.yen, interest.text()
+def _profile_of(contracts: SqlContractsStore, number: str) -> str:
+    found = contracts.find(number)
+    return found.profile if found else ""
 
 
 def _dormant_on(contract: QuietContract) -> date:

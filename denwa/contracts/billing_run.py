@@ -226,7 +226,7 @@ class BillingRun:
         for bill in self.store.paid_without_interest():
             assert bill.paid_on is not None  # a paid bill has its day
             principal = max(0, bill.total_yen - bill.late_interest_yen)
-            yen, working = self.late_interest(principal, bill.due_on, bill.paid_on)
+            yen, working = self.late_interest(bill.subscriber, principal, bill.due_on, bill.paid_on)
             if yen:
                 # The ledger's own transaction: interrupted here, the next step posts the same again, to no effect.
                 self.ledger(bill, yen, working, who, now)

@@ -207,8 +207,8 @@ class BillingStore(Protocol):
 
 
 class LateInterestRule(Protocol):
-    def __call__(self, principal_yen: int, due_on: date, paid_on: date) -> tuple[int, str]:
-        """T11: (yen, working); 0 yen when none is due."""
+    def __call__(self, subscriber: str, principal_yen: int, due_on: date, paid_on: date) -> tuple[int, str]:
+        """T11, by the terms of this subscriber (E.164; L4): (yen, working); 0 yen when none is due."""
         ...
 
 
