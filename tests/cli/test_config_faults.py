@@ -302,6 +302,15 @@ TARIFFS = [
     row(TARIFF, "valid_from = 2020-01-01", "valid_from = 2020-01-01\nvalid_to = 2019-01-01",
         f"{TARIFF}:4: valid_to is before valid_from"),
     row(TARIFF, "schema = 1\n", "", f"{TARIFF}:1: schema: Field required"),
+    row(TARIFF, "", '\n[[price]]\nclass = "international"\nranges = ["852"]\nunit_ms = 1\n'
+        'yen_per_unit = 1\ntax = "exempt"\n',
+        f"{TARIFF}:46: price.6.ranges.0: '852' is not a range of numbers: + and the country code, and more digits"),
+    row(TARIFF, "", '\n[[price]]\nclass = "international"\nranges = ["+852", "+8133", "+852"]\nunit_ms = 1\n'
+        'yen_per_unit = 1\ntax = "exempt"\n',
+        f"{TARIFF}:46: no number in +8133 is of class international",
+        f"{TARIFF}:46: range +852 of international has two prices"),
+    row(TARIFF, "", '\n[[price]]\nclass = "mobile"\nranges = ["+33"]\nunit_ms = 1\nyen_per_unit = 1\ntax = "taxed"\n',
+        f"{TARIFF}:46: no number in +33 is of class mobile"),
     row("tariffs/gold.toml", "", "schema = 1\n",
         "tariffs/gold.toml:1: not read: a tariff is a folder NAME with files DATE.toml"),
     row("tariffs/gold/readme.txt", "", "",

@@ -2,8 +2,10 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from denwa.rating.tariff import PRICED_CLASSES, NoPriceError
+from denwa.rating.tariff import PRICED_CLASSES, NoPriceError, Price, Tariff, TaxClass
 from denwa.rating.tariff_files import TariffFault, check_tariffs, load_tariff, load_tax_rates, tariff_names
 from tests.rating.shipped import BOOK, TARIFFS
 
@@ -43,6 +45,42 @@ def test_a_call_is_rated_with_the_tariff_in_force_on_its_day(tmp_path: Path) -> 
     )
     book = load_tariff(tmp_path, "default")
     assert [book.on(day).price("fixed").yen_per_unit for day in (date(2026, 11, 30), date(2026, 12, 1))] == [8, 9]
+
+
+def test_a_range_may_have_a_price_of_its_own_and_the_longest_wins(tmp_path: Path) -> None:  # T8
+    rows = "".join(
+        f'\n[[price]]\nclass = "{name}"\nranges = {ranges}\nunit_ms = 60000\nyen_per_unit = {yen}\ntax = "exempt"\n'
+        for name, ranges, yen in [
+            ("international", ["+852", "+44"], 20), ("international", ["+447", "+8529"], 30),
+            ("paid-050", ["+8150999"], 5),
+        ]
+    )  # fmt: skip
+    put(tmp_path, GOOD + rows)
+    tariff = load_tariff(tmp_path, "default").on(date(2026, 11, 21))
+    prices = {
+        number: tariff.price(number_class, number).yen_per_unit
+        for number_class, number in [
+            ("international", "+85221234567"),
+            ("international", "+85291234567"),
+            ("international", "+447400123456"),
+            ("international", "+442071234567"),
+            ("international", "+18085551234"),
+            ("paid-050", "+815099912345"),
+            ("paid-050", "+815099812345"),
+        ]
+    }
+    assert list(prices.values()) == [20, 30, 30, 20, 8, 5, 8]
+    assert tariff.price("fixed", "+85221234567").yen_per_unit == 8
+    assert tariff.price("international").unit_ms == 30_000
+
+
+@given(st.lists(st.from_regex(r"\A\+[1-79][0-9]{0,5}\Z"), unique=True), st.from_regex(r"\A\+[1-79][0-9]{6,9}\Z"))
+def test_the_price_of_a_number_is_that_of_its_longest_range(ranges: list[str], number: str) -> None:  # T8
+    default = Price("international", 30_000, 8, TaxClass.EXEMPT)
+    prices = {prefix: default._replace(yen_per_unit=100 + place) for place, prefix in enumerate(ranges)}
+    tariff = Tariff("t", date(2026, 1, 1), 100, {"international": default}, None, {"international": prices})
+    fitting = [prefix for prefix in ranges if number.startswith(prefix)]
+    assert tariff.price("international", number) == (prices[max(fitting, key=len)] if fitting else default)
 
 
 def test_before_the_first_tariff_nothing_can_be_rated() -> None:  # T8
