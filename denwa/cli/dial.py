@@ -15,6 +15,7 @@ from denwa.config.settings import Settings
 from denwa.contracts.desk import TOKYO
 from denwa.contracts.subscriber import State
 from denwa.numbering import NumberClass, NumberingPlan, PhoneNumber, Reading, Refusal, RefusalReason, refusal
+from denwa.rating.consumer_price import yen_with_tax
 from denwa.rating.tariff import NoPriceError, Price, Tariff, TaxClass
 from denwa.storage.contracts_store import SqlContractsStore
 
@@ -26,7 +27,7 @@ _CLASS_NAMES = {
     NumberClass.MOBILE: "携帯電話",
     NumberClass.INTERNATIONAL: "国際電話",
 }
-_TAX_NAMES = {TaxClass.TAXED: "税別", TaxClass.EXEMPT: "非課税"}
+_TAX_NAMES = {TaxClass.TAXED: "税別", TaxClass.EXEMPT: "免税"}  # 料金表 第1表 第1 1-2 (2)
 _CALLER_ID_NAMES = {"default": "契約の設定どおり", "hide": "非通知 (184)", "show": "通知 (186)"}
 
 
@@ -75,11 +76,11 @@ def dial(ctx: click.Context, number: str, subscriber: str | None, day: datetime 
     if refused is not None:
         _tell_refusal(number, refused, as_json)
     elif isinstance(read, Reading):
-        tariff, price = _price(settings, read, on)
+        tariff, price, with_tax = _price(settings, read, on)
         if as_json:
-            click.echo(json.dumps(_as_json(number, read, tariff, price), ensure_ascii=False))
+            click.echo(json.dumps(_as_json(number, read, tariff, price, with_tax), ensure_ascii=False))
         else:
-            click.echo(_as_text(plan, read, price, on))
+            click.echo(_as_text(plan, read, price, with_tax, on))
 
 
 def _refused_by_plan(found: Refusal) -> _Refused:
@@ -106,12 +107,16 @@ def _refused_by_subscriber(settings: Settings, caller: PhoneNumber, read: Readin
     return None
 
 
-def _price(settings: Settings, read: Reading, on: date) -> tuple[Tariff, Price]:
+def _price(settings: Settings, read: Reading, on: date) -> tuple[Tariff, Price, str]:
+    """The tariff, the price, and what a consumer pays for a unit, tax included (K3)."""
+    rating = load_rating_data(settings)
     try:
-        tariff = load_rating_data(settings).tariffs.on(on)
-        return tariff, tariff.price(read.number_class, read.number.e164)
+        tariff = rating.tariffs.on(on)
+        price = tariff.price(read.number_class, read.number.e164)
     except NoPriceError as fault:
         raise StateError(str(fault)) from None
+    percent = rating.tax.percent_on(on) if price.tax is TaxClass.TAXED else 0
+    return tariff, price, yen_with_tax(price.yen_per_unit, percent)
 
 
 def _tell_refusal(number: str, refused: _Refused, as_json: bool) -> None:
@@ -120,7 +125,7 @@ def _tell_refusal(number: str, refused: _Refused, as_json: bool) -> None:
     raise StateError(f"{number}: {refused.text_ja}\n{refused.reason} ({refused.sip_status}): {refused.text}")
 
 
-def _as_json(dialled: str, read: Reading, tariff: Tariff, price: Price) -> dict[str, object]:
+def _as_json(dialled: str, read: Reading, tariff: Tariff, price: Price, with_tax: str) -> dict[str, object]:
     return {
         "dialled": dialled,
         "allowed": True,
@@ -131,14 +136,17 @@ def _as_json(dialled: str, read: Reading, tariff: Tariff, price: Price) -> dict[
         "caller_id": read.caller_id,
         "unit_ms": price.unit_ms,
         "yen_per_unit": price.yen_per_unit,
+        "yen_per_unit_with_tax": with_tax,
         "tax": str(price.tax),
         "tariff": tariff.name,
         "tariff_valid_from": tariff.valid_from.isoformat(),
     }
 
 
-def _as_text(plan: NumberingPlan, read: Reading, price: Price, on: date) -> str:
+def _as_text(plan: NumberingPlan, read: Reading, price: Price, with_tax: str, on: date) -> str:
     cost = f"{price.yen_per_unit}円/{price.unit_ms / 1000:g}秒 ({_TAX_NAMES[price.tax]})"
+    if price.tax is TaxClass.TAXED:
+        cost += f" 税込{with_tax}円"
     rows = [
         ("番号", f"{plan.grouped(read.number, on)} ({read.number.e164})"),
         ("種別", f"{_CLASS_NAMES[read.number_class]} ({read.number_class})"),

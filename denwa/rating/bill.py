@@ -23,7 +23,7 @@ from denwa.rating.bill_document import (
 )
 from denwa.rating.billing_month import TOKYO, BillingMonth
 from denwa.rating.charge import Charge
-from denwa.rating.consumer_price import with_tax
+from denwa.rating.consumer_price import yen_with_tax
 from denwa.rating.ledger import PostingKind
 from denwa.rating.money import Yen
 from denwa.rating.ports import BilledPosting
@@ -133,7 +133,7 @@ def lines_of(calls: Iterable[BilledCall], month: BillingMonth, rates: TaxRates) 
 
 def price_with_tax(line: BillLine | BilledCall, month: BillingMonth, rates: TaxRates) -> str:
     """K3: the price of a unit as consumers must see it; a call abroad is exempt."""
-    return with_tax(line.yen_per_unit, rates.percent_on(month.start) if line.tax is TaxClass.TAXED else 0)
+    return yen_with_tax(line.yen_per_unit, rates.percent_on(month.start) if line.tax is TaxClass.TAXED else 0)
 
 
 def totals_of(

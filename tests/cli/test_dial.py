@@ -64,11 +64,11 @@ def test_dial_prints_the_reading_for_a_person_in_japanese(denwa: Shell) -> None:
     outcome = denwa("dial", "1840123456789")
     assert (outcome.code, outcome.err) == (0, "")
     assert "番号: 0123-45-6789 (+81123456789)" in outcome.out
-    assert "料金: 8円/30秒 (税別)" in outcome.out
+    assert "料金: 8円/30秒 (税別) 税込8.8円\n" in outcome.out
     assert "非通知" in outcome.out
     abroad = denwa("dial", "01018085551234").out
     assert "国・地域: ハワイ (Hawaii)" in abroad
-    assert "8円/30秒 (非課税)" in abroad
+    assert "8円/30秒 (免税)\n" in abroad
     assert "料金: 無料" in denwa("dial", "05050010001").out
 
 

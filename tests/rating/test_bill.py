@@ -14,7 +14,7 @@ from denwa.rating.bill_check import BillFault, faults, read_bill, recomputed
 from denwa.rating.bill_document import BillDocument
 from denwa.rating.bill_text import bill_text
 from denwa.rating.billing_month import billing_month_of
-from denwa.rating.consumer_price import with_tax
+from denwa.rating.consumer_price import yen_with_tax
 from denwa.rating.ledger import credit_move, reversal
 from denwa.rating.tariff import PRICED_CLASSES, TaxClass
 from tests.rating.bills import HEADING, ISSUER, NOVEMBER, a_bill, adjustment, posting
@@ -59,7 +59,7 @@ def edited(bill: BillDocument, *path: str | int, value: Any) -> bytes:
     [(8, 10, "8.8"), (8, 8, "8.64"), (500, 10, "550"), (0, 10, "0"), (8, 0, "8"), (15, 10, "16.5"), (-8, 10, "-8.8")],
 )
 def test_prices_for_consumers_are_with_tax_exactly(yen: int, percent: int, text: str) -> None:  # K3
-    assert with_tax(yen, percent) == text
+    assert yen_with_tax(yen, percent) == text
 
 
 def test_tax_is_rounded_once_for_the_rate_with_fees_and_apart_from_what_is_exempt() -> None:  # K3, T6
