@@ -260,6 +260,7 @@ def _index(lines: list[bytes], body: bytes, *, unfolded: bool = False) -> Messag
                 return _index(_unfold(lines), body, unfolded=True)
             if not colon or not name or not _TOKEN.issuperset(name.rstrip(b" \t")):
                 fault = fault or f"header line that is none: {line[:40]!r}"
+                lines[i] = b""  # an answer would copy it
                 continue
             kind = _learn(name)
         if kind:
