@@ -17,13 +17,15 @@ from denwa.cli.main import StateError
 from denwa.cli.rating_desk import national, now_ms, rated_databases
 from denwa.config.settings import Settings
 from denwa.numbering import NumberFault, PhoneNumber
-from denwa.rating.adjust import Adjuster
+from denwa.rating.adjust import Adjuster, PostedAdjustment
 from denwa.rating.adjustment import Adjustment, AdjustmentKind, AdjustmentRefusal
 from denwa.rating.contract_adjustments import ContractAdjustments, Draft, Refused
 from denwa.rating.ports import AccountTerms
 from denwa.storage.columns import to_millis
 from denwa.storage.contract_history import SqlContractHistory
 from denwa.storage.contracts_store import SqlContractsStore
+
+_AT_ONCE = 500  # adjustments in one transaction of the ledger
 
 
 class Intent(NamedTuple):
@@ -64,11 +66,7 @@ class AdjustDesk:
         wanted = [
             (draft, draft.adjustments(intent.kind, intent.reference, intent.reason, intent.who)) for draft in good
         ]
-        all_wanted = [adjustment for _, adjustments in wanted for adjustment in adjustments]
-        try:
-            posted = [] if intent.dry_run else self.adjuster.post(all_wanted, now_ms())
-        except AdjustmentRefusal as refusal:
-            raise StateError(str(refusal)) from None
+        posted = [] if intent.dry_run else self._post([one for _, adjustments in wanted for one in adjustments])
         known = {one.adjustment.reference for one in posted if not one.new}
         billed = {one.adjustment.reference: one.adjustment for one in posted}
         if intent.as_json:
@@ -80,6 +78,16 @@ class AdjustDesk:
             if intent.dry_run:
                 click.echo("記帳していません not posted (--dry-run)")
         _tell_refused([one for one in made if isinstance(one, Refused)])
+
+    def _post(self, adjustments: list[Adjustment]) -> list[PostedAdjustment]:
+        """In portions, so that rating goes on between them; what was posted before a fault is left alone next time."""
+        posted: list[PostedAdjustment] = []
+        for first in range(0, len(adjustments), _AT_ONCE):
+            try:
+                posted += self.adjuster.post(adjustments[first : first + _AT_ONCE], now_ms())
+            except AdjustmentRefusal as refusal:
+                raise StateError(f"{refusal} ({len(posted)} of {len(adjustments)} are posted)") from None
+        return posted
 
 
 @contextmanager

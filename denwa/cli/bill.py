@@ -67,8 +67,11 @@ class _BillingOffice:
     settings: Settings
     rates: TaxRates
 
-    def bill(self, own: PhoneNumber, name: str, *, details: bool, heading: Heading | None = None) -> BillDocument:
-        """The bill as the ledger has it now. StateError when there can be none, or it is not what was closed."""
+    def bill(self, own: PhoneNumber, name: str, *, details: bool, like: BillDocument | None = None) -> BillDocument:
+        """The bill as the ledger has it now. StateError when there can be none, or it is not what was closed.
+
+        `like`: an earlier one, whose names of issuer and addressee, and day if the month is open, are taken over.
+        """
         found = SqlContractsStore(self.main).find(own.e164)
         if found is None:
             raise StateError(f"{own.grouped()} is no subscriber")
@@ -80,7 +83,7 @@ class _BillingOffice:
         calls = SqlContractHistory(self.main, self.journal).billed(found.number, month)
         booked = SqlStatements(self.main).adjustments(month.start, month.start, found.number)
         made = bill_of(
-            heading or self._heading(found, name),
+            self._heading(found, name, like),
             month,
             [call_of(call, national_or_dialled(call.callee)) for call in calls],
             [one.adjustment for one in booked],
@@ -90,13 +93,14 @@ class _BillingOffice:
         self._check_closed(made, found.number)
         return made
 
-    def _heading(self, found: Subscriber, name: str) -> Heading:
+    def _heading(self, found: Subscriber, name: str, like: BillDocument | None) -> Heading:
         """A closed month's bill is of the day on which it was closed, so it is always the same."""
         closed = SqlStatements(self.main).closed(name)
+        today = like.issued_on if like else tokyo_day(now_ms())
         return Heading(
-            issuer_of(self.settings.billing),
-            Addressee(name=found.name, number=PhoneNumber(found.number).national()),
-            tokyo_day(closed.closed_at_ms if closed else now_ms()),
+            like.issuer if like else issuer_of(self.settings.billing),
+            Addressee(name=like.addressee.name if like else found.name, number=PhoneNumber(found.number).national()),
+            tokyo_day(closed.closed_at_ms) if closed else today,
             closed is None,
         )
 
@@ -135,8 +139,7 @@ def _verify(office: _BillingOffice, own: PhoneNumber, name: str, file: Path) -> 
         said = read_bill(content)
     except BillFault as fault:
         raise StateError(f"{file}: {fault}") from None
-    heading = Heading(said.issuer, said.addressee, said.issued_on, said.provisional)
-    right = office.bill(own, name, details=said.calls is not None, heading=heading)
+    right = office.bill(own, name, details=said.calls is not None, like=said)
     found += [f"{one} by the ledger" for one in differences(said, right)]
     for one in found:
         click.echo(f"{file}: {one}", err=True)

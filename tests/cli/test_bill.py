@@ -9,8 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from bench.demo_month import add_contracts, demo_calls, journal_groups
+from denwa.cli.desk import numbering_plan
+from denwa.cli.wiring import open_journal_store
+from denwa.config.settings_sources import load_settings
 from tests.cli.terminal import Terminal, open_terminal
-from tests.rating.journal_rows import ALICE, Exchange, ms
+from tests.rating.journal_rows import ALICE, BOB, Exchange, ms
 
 LONG_AGO = datetime(2026, 8, 1, tzinfo=UTC)
 NUMBER = "05050010001"
@@ -105,6 +109,22 @@ def test_a_bill_that_is_right_in_itself_but_not_what_the_ledger_gives_is_found_o
     assert "totals.total_yen: 116, should be 142 by the ledger" in ended.err
 
 
+def test_a_bill_is_not_taken_for_another_contract_s_or_for_that_of_a_closed_month(
+    terminal: Terminal, exchange: Exchange, tmp_path: Path
+) -> None:
+    exchange.subscriber(BOB, start=LONG_AGO)
+    file = tmp_path / "bill.json"
+    file.write_text(terminal.done("bill", NUMBER, "2026-08", "--json").out)
+    others = terminal("bill", "05050010002", "2026-08", "--verify", str(file))
+    assert (others.code, "addressee.number: 05050010001, should be 05050010002 by the ledger" in others.err) == (
+        1,
+        True,
+    )
+    terminal.done("month", "close", "2026-08")
+    closed = terminal("bill", NUMBER, "2026-08", "--verify", str(file))
+    assert (closed.code, "provisional: True, should be False by the ledger" in closed.err) == (1, True)
+
+
 def test_what_is_no_bill_ends_with_1_and_says_where(terminal: Terminal, exchange: Exchange, tmp_path: Path) -> None:
     file = tmp_path / "bill.json"
     file.write_text("{}")
@@ -156,3 +176,23 @@ def test_a_wrong_registration_number_is_refused_with_the_setting(
     assert ended.code == 2
     assert "issuer_registration_number" in ended.err.lower()
     assert "check digit is 8, but should be 7" in ended.err
+
+
+def test_every_bill_of_a_month_of_traffic_is_its_statement_and_recomputes(
+    terminal: Terminal, tmp_path: Path
+) -> None:  # K3, L3
+    settings = load_settings(demo=True)
+    add_contracts(settings, "2026-09")
+    store = open_journal_store(settings)
+    for group in journal_groups(demo_calls("2026-09", 300), numbering_plan(settings)):
+        store.commit(group)
+    statements = terminal.done("month", "show", "2026-09", "--json").json["statements"]
+    assert len(statements) == 9
+    for row in statements:
+        bill = terminal.done("bill", row["subscriber"], "2026-09", "--json", "--calls").out
+        totals = json.loads(bill)["totals"]
+        for key in ("calls", "duration_ms", "credit_yen", "exempt_yen", "tax_yen", "total_yen"):
+            assert totals[key] == int(row[key]), key
+        file = tmp_path / "bill.json"
+        file.write_text(bill)
+        terminal.done("bill", row["subscriber"], "2026-09", "--verify", str(file))
