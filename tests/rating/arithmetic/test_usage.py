@@ -52,6 +52,12 @@ def test_a_month_of_an_earlier_fault_is_not_relied_on() -> None:
     assert known.before == Usage(date(2026, 8, 1), date(2026, 11, 9))  # known without a gap
 
 
+def test_february_of_a_leap_year_is_an_average_over_29_days() -> None:
+    known = known_before(date(2028, 3, 10), 1, LONG_AGO, {date(2028, 2, 1): {TaxClass.TAXED: 290}}, [])
+    assert (known.months[-1].days, known.months[-1].over(3)[0]) == (29, 30)
+    assert known_before(date(2027, 3, 10), 1, LONG_AGO, {}, []).months[-1].days == 28
+
+
 def test_on_the_first_day_of_a_contract_nothing_is_known() -> None:
     assert known_before(DAY, 1, DAY, {}, []) == ((), None)
 
