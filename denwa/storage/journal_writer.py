@@ -74,7 +74,7 @@ class JournalWriter:
         spool: Path,
         done: Callable[[list[Group]], None],
         *,
-        group_wait: float = 0.008,
+        group_wait: float = 0.012,
         bindings_wait: float = 0.025,
         retry_wait: float = 0.25,
         spool_limit: int = 16 * 1024 * 1024,
