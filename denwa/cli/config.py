@@ -12,6 +12,7 @@ from denwa.cli.demo import MARKER
 from denwa.config.settings import ConfigurationError
 from denwa.config.settings_sources import SettingsReading, read_settings
 from denwa.contracts.profiles.files import check_profiles
+from denwa.numbering.plan import NumberingPlan
 from denwa.numbering.plan_files import PlanFault, load_plan
 from denwa.rating.tariff_files import check_tariffs, tariff_names
 from denwa.voicemail.faults import VoicemailSettingsFault
@@ -34,7 +35,7 @@ def check(ctx: click.Context, file: Path | None) -> None:
     if (reading.settings.data_dir / MARKER).exists():
         reading = read_settings(path, demo=True)
     # What a faulty section names is not known: the data files of the default are looked at instead.
-    faults = [*reading.faults, *_voicemail(reading), *_mail(reading), *_plan(reading), *_tariffs(reading)]
+    faults = [*reading.faults, *_voicemail(reading), *_mail(reading), *_data(reading)]
     faults += map(str, check_profiles(reading.settings.billing.profile_directory))
     for text in faults:
         click.echo(text, err=True)
@@ -71,15 +72,17 @@ def _at_setting(reading: SettingsReading, fault: VoicemailSettingsFault) -> str:
     return reading.fault(tuple(setting.split(".")), reason)
 
 
-def _plan(reading: SettingsReading) -> Iterator[str]:
+def _data(reading: SettingsReading) -> Iterator[str]:
     numbering = reading.settings.numbering
+    plan = None
     try:
-        load_plan(numbering.directory, numbering.operator_file)
+        plan = load_plan(numbering.directory, numbering.operator_file)
     except PlanFault as fault:
         yield from map(str, fault.faults)
+    yield from _tariffs(reading, plan)
 
 
-def _tariffs(reading: SettingsReading) -> Iterator[str]:
+def _tariffs(reading: SettingsReading, plan: NumberingPlan | None) -> Iterator[str]:
     rating = reading.settings.rating
     names = tariff_names(rating.tariff_directory)
     if rating.tariff not in names:
@@ -87,4 +90,4 @@ def _tariffs(reading: SettingsReading) -> Iterator[str]:
         yield reading.fault(
             ("rating", "tariff"), f"no tariff {rating.tariff!r} in {rating.tariff_directory} (there are: {known})"
         )
-    yield from map(str, check_tariffs(rating.tariff_directory))
+    yield from map(str, check_tariffs(rating.tariff_directory, plan))

@@ -77,6 +77,14 @@ class NumberingPlan:
         reading = self.read(dialled, on)
         return reading.number_class if isinstance(reading, Reading) else reading
 
+    def classes_within(self, beginning: str) -> frozenset[NumberClass]:
+        """The classes that numbers with this beginning (E.164, ``+`` in front) have on any day."""
+        home = beginning.startswith("+" + COUNTRY_CODE)
+        digits = "0" + beginning[1 + len(COUNTRY_CODE) :] if home else beginning[1:]
+        tables = [epoch.home if home else epoch.abroad for epoch in self._epochs]
+        rules = (rule for table in tables for rule in table.within(digits))
+        return frozenset(rule.number_class for rule in rules if isinstance(rule, Block))
+
     def beginnings_on(self, on: date) -> tuple[date, frozenset[str]]:
         """For whoever reads millions of numbers at once: since when numbers are read as on that day, and by what.
 

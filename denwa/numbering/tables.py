@@ -64,6 +64,13 @@ class PrefixTable:
                 return rule
         return None
 
+    def within(self, beginning: str) -> Iterable[Rule]:
+        """The rules that numbers with this beginning can meet."""
+        covering = self.find(beginning)
+        if covering is not None:
+            yield covering
+        yield from (rule for prefix, rule in self._rules.items() if prefix.startswith(beginning))
+
     def could_become_known(self, digits: str) -> bool:
         """Whether more digits could lead to a rule: the number is incomplete, not unknown."""
         return digits in self._beginnings

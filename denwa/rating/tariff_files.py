@@ -13,13 +13,13 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from denwa.numbering.toml_source import DataFault, Fault, SourceFault, TomlSource, spelled
-from denwa.rating.tariff import INTERNATIONAL, PRICED_CLASSES, Price, Tariff, TariffBook, TaxClass
+from denwa.numbering.plan import NumberingPlan
+from denwa.numbering.toml_source import DataFault, Fault, SourceFault, TomlSource, in_order, spelled
+from denwa.rating.tariff import PRICED_CLASSES, Price, Tariff, TariffBook, TaxClass
 from denwa.rating.tax import TaxRate, TaxRates
 
 TAX_FILE = "consumption-tax.toml"
 _DAY = timedelta(days=1)
-_HOME = "+81"
 
 
 class TariffFault(DataFault):
@@ -83,21 +83,28 @@ def tariff_names(directory: Path) -> list[str]:
 
 def load_tariff(directory: Path, name: str) -> TariffBook:
     """Every dated file of tariff `name`. Raises TariffFault."""
+    faults: list[Fault] = []
+    loaded = _load_all(directory, name, faults)
+    if faults:
+        raise TariffFault(faults)
+    return TariffBook(name, [_tariff(each.file) for each in loaded])
+
+
+def _load_all(directory: Path, name: str, faults: list[Fault]) -> list[_Loaded]:
     folder = directory / name
     names = tariff_names(directory)
     if name not in names:
         known = ", ".join(names) or "none"
-        raise TariffFault([Fault(folder, 1, f"no tariff {name!r} here (there are: {known})")])
-    faults: list[Fault] = []
-    loaded = [found for file in sorted(folder.glob("*.toml")) if (found := _load(file, faults))]
-    if not loaded and not faults:
+        faults.append(Fault(folder, 1, f"no tariff {name!r} here (there are: {known})"))
+        return []
+    files = sorted(folder.glob("*.toml"))
+    loaded = [found for file in files if (found := _load(file, faults))]
+    if not files:
         faults.append(Fault(folder, 1, "the tariff has no file: DATE.toml, the date being its first day"))
     for each in loaded:
         faults += _check(each, name)
     faults += _check_days(sorted(loaded, key=lambda each: each.file.valid_from))
-    if faults:
-        raise TariffFault(faults)
-    return TariffBook(name, [_tariff(each.file) for each in loaded])
+    return loaded
 
 
 def load_tax_rates(directory: Path) -> TaxRates:
@@ -121,22 +128,24 @@ def load_tax_rates(directory: Path) -> TaxRates:
     return TaxRates(TaxRate(rate.valid_from, rate.percent) for rate in file.rate)
 
 
-def check_tariffs(directory: Path) -> list[Fault]:
-    """Faults of every tariff and of the tax rates under `directory`; empty when all can be used."""
+def check_tariffs(directory: Path, plan: NumberingPlan | None = None) -> list[Fault]:
+    """Faults of every tariff and of the tax rates under `directory`; empty when all can be used.
+
+    With the number plan, ranges in which no number is of the class are faults too.
+    """
     faults: list[Fault] = []
     try:
         load_tax_rates(directory)
     except TariffFault as fault:
         faults += fault.faults
     for name in tariff_names(directory):
-        try:
-            load_tariff(directory, name)
-        except TariffFault as fault:
-            faults += fault.faults
+        loaded = _load_all(directory, name, faults)
+        if plan is not None:
+            faults += (fault for each in loaded for fault in _check_ranges(each, plan))
     for stray in sorted(directory.glob("*.toml")):
         if stray.name != TAX_FILE:
             faults.append(Fault(stray, 1, "not read: a tariff is a folder NAME with files DATE.toml"))
-    return faults
+    return in_order(faults)
 
 
 def _load(path: Path, faults: list[Fault]) -> _Loaded | None:
@@ -158,28 +167,29 @@ def _check(loaded: _Loaded, name: str) -> Iterator[Fault]:
     if file.valid_to and file.valid_to < file.valid_from:
         yield source.fault(("valid_to",), "valid_to is before valid_from")
     priced: set[str] = set()
+    ranges: set[tuple[str, str]] = set()
     for index, row in enumerate(file.price):
+        for place, prefix in enumerate(row.ranges or ()):
+            if (row.number_class, prefix) in ranges:
+                reason = f"range {prefix} of {row.number_class} has two prices"
+                yield source.fault(("price", index, "ranges", place), reason)
+            ranges.add((row.number_class, prefix))
         if row.ranges is not None:
             continue
         if row.number_class in priced:
             yield source.fault(("price", index, "class"), f"{row.number_class} has two prices")
         priced.add(row.number_class)
-    yield from _check_ranges(source, file)
     missing = [name for name in PRICED_CLASSES if name not in priced]
     if missing:
         yield source.fault((), f"no price for {', '.join(missing)}")
 
 
-def _check_ranges(source: TomlSource, file: _TariffFile) -> Iterator[Fault]:
-    seen: set[tuple[str, str]] = set()
-    for index, row in enumerate(file.price):
+def _check_ranges(loaded: _Loaded, plan: NumberingPlan) -> Iterator[Fault]:
+    for index, row in enumerate(loaded.file.price):
         for place, prefix in enumerate(row.ranges or ()):
-            where = ("price", index, "ranges", place)
-            if (row.number_class, prefix) in seen:
-                yield source.fault(where, f"range {prefix} of {row.number_class} has two prices")
-            seen.add((row.number_class, prefix))
-            if prefix.startswith(_HOME) == (row.number_class == INTERNATIONAL):
-                yield source.fault(where, f"no number in {prefix} is of class {row.number_class}")
+            if row.number_class not in plan.classes_within(prefix):
+                reason = f"no number in {prefix} is of class {row.number_class}"
+                yield loaded.source.fault(("price", index, "ranges", place), reason)
 
 
 def _check_days(loaded: Sequence[_Loaded]) -> Iterator[Fault]:

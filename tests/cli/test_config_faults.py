@@ -305,12 +305,15 @@ TARIFFS = [
     row(TARIFF, "", '\n[[price]]\nclass = "international"\nranges = ["852"]\nunit_ms = 1\n'
         'yen_per_unit = 1\ntax = "exempt"\n',
         f"{TARIFF}:46: price.6.ranges.0: '852' is not a range of numbers: + and the country code, and more digits"),
-    row(TARIFF, "", '\n[[price]]\nclass = "international"\nranges = ["+852", "+8133", "+852"]\nunit_ms = 1\n'
+    row(TARIFF, "", '\n[[price]]\nclass = "international"\nranges = ["+331", "+8133", "+331"]\nunit_ms = 1\n'
         'yen_per_unit = 1\ntax = "exempt"\n',
-        f"{TARIFF}:46: no number in +8133 is of class international",
-        f"{TARIFF}:46: range +852 of international has two prices"),
+        f"{TARIFF}:46: range +331 of international has two prices",
+        f"{TARIFF}:46: no number in +8133 is of class international"),
     row(TARIFF, "", '\n[[price]]\nclass = "mobile"\nranges = ["+33"]\nunit_ms = 1\nyen_per_unit = 1\ntax = "taxed"\n',
         f"{TARIFF}:46: no number in +33 is of class mobile"),
+    row(TARIFF, "", '\n[[price]]\nclass = "international"\nranges = ["+3", "+852"]\nunit_ms = 1\nyen_per_unit = 1\n'
+        'tax = "exempt"\n',
+        f"{TARIFF}:46: no number in +852 is of class international"),
     row("tariffs/gold.toml", "", "schema = 1\n",
         "tariffs/gold.toml:1: not read: a tariff is a folder NAME with files DATE.toml"),
     row("tariffs/gold/readme.txt", "", "",

@@ -125,3 +125,33 @@ def test_a_number_of_japan_that_can_be_called_has_the_length_of_its_class(
         assert len(dialled) == (10 if fixed else 11) or (fixed and dialled.endswith("177"))
         assert found.number.e164 == "+81" + dialled[1:]
         assert fixed == (dialled[2] != "0")
+
+
+@pytest.mark.parametrize(
+    ("beginning", "classes"),
+    [
+        ("+852", {"international"}),
+        ("+1", {"international"}),
+        ("+1808555", {"international"}),
+        ("+1242", set()),  # the Bahamas
+        ("+999", set()),
+        ("+81505001", {"on-net"}),
+        ("+8150", {"on-net", "partner-050", "paid-050"}),
+        ("+813", {"fixed"}),
+        ("+8190", {"mobile"}),
+        ("+81120", set()),
+        ("+8120", set()),
+    ],
+)
+def test_the_classes_of_a_range_are_known(plan: NumberingPlan, beginning: str, classes: set[str]) -> None:
+    assert set(map(str, plan.classes_within(beginning))) == classes
+
+
+@given(
+    st.one_of(st.from_regex(r"\A0[0-9]{9,10}\Z"), st.sampled_from([r[0] for r in RANGES]).map("010{}12345678".format))
+)
+def test_every_number_s_class_is_one_of_each_range_around_it(plan: NumberingPlan, dialled: str) -> None:
+    found = plan.read(dialled, TODAY)
+    if isinstance(found, Reading):
+        e164 = found.number.e164
+        assert all(found.number_class in plan.classes_within(e164[:end]) for end in range(3, len(e164)))
