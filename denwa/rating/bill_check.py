@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from denwa.rating.bill import lines_of, price_with_tax, totals_of, working_of
 from denwa.rating.bill_document import BillDocument, BilledCall, BillLine
 from denwa.rating.billing_month import BillingMonth
-from denwa.rating.charge import NETWORK_FAULT, Charge, units_of
+from denwa.rating.charge import NETWORK_FAULT, units_of
 from denwa.rating.tax import TaxRates
 
 
@@ -87,9 +87,8 @@ def _differences(value: Any, right: Any, path: str) -> Iterator[str]:
 
 def _recomputed_call(call: BilledCall) -> BilledCall:
     units = units_of(call.duration_ms, call.unit_ms, NETWORK_FAULT if call.fault_cut else "")
-    whole = units * call.yen_per_unit
-    charge = Charge(call.duration_ms, units, call.price, call.tariff, call.tariff_date, whole, 0, call.fault_cut)
-    charge_yen = call.sign * whole
+    charge = call.model_copy(update={"units": units}).charge
+    charge_yen = call.sign * charge.yen
     try:
         working = working_of(call.kind, charge, call.credit_yen, call.leg)
     except ValueError as fault:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from denwa.rating.adjustment import AdjustmentKind
 from denwa.rating.billing_month import BillingMonth
+from denwa.rating.charge import Charge
 from denwa.rating.ledger import PostingKind
 from denwa.rating.money import Yen
 from denwa.rating.tariff import Price, TaxClass
@@ -70,6 +71,21 @@ class BilledCall(_Part):
     @property
     def price(self) -> Price:
         return Price(self.number_class, self.unit_ms, self.yen_per_unit, self.tax)
+
+    @property
+    def charge(self) -> Charge:
+        """The charge of the call, which a reversal takes back; `credit_yen` is that of this posting."""
+        yen = self.units * self.yen_per_unit
+        return Charge(
+            self.duration_ms,
+            self.units,
+            self.price,
+            self.tariff,
+            self.tariff_date,
+            yen,
+            self.credit_yen,
+            self.fault_cut,
+        )
 
 
 class BillLine(_Part):

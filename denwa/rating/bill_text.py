@@ -76,7 +76,7 @@ def _calls_by_class(bill: BillDocument) -> list[str]:
 
 
 def _line(line: BillLine) -> tuple[str, ...]:
-    price = f"{line.yen_per_unit} 円/{_seconds(line.unit_ms)} {TAXES[line.tax]}" if line.yen_per_unit else "無料 free"
+    price = _price(line)
     if line.tax is TaxClass.TAXED and line.yen_per_unit:
         price += f"(税込 {line.yen_per_unit_with_tax} 円)"
     earlier = f"{line.correction_of} 訂正 " if line.correction_of else ""
@@ -89,6 +89,10 @@ def _line(line: BillLine) -> tuple[str, ...]:
         f"{-line.credit_yen:,}",
         f"{line.payable_yen:,}",
     )
+
+
+def _price(line: BillLine | BilledCall) -> str:
+    return f"{line.yen_per_unit} 円/{_seconds(line.unit_ms)} {TAXES[line.tax]}" if line.yen_per_unit else "無料 free"
 
 
 def _adjustments(bill: BillDocument) -> list[str]:
@@ -124,8 +128,23 @@ def _details(bill: BillDocument) -> list[str]:
     said = ["通話明細(税抜) Call details, without tax"]
     for call in bill.calls:
         when = call.answered_at.replace("T", " ")[: len("2026-11-21 09:00:00")]
-        said += [f"  {when}  {_callee(call)}  {call.payable_yen:,} 円", f"    {call.working}"]
+        said += [f"  {when}  {_callee(call)}  {call.payable_yen:,} 円", f"    {_working(call)}"]
     return said
+
+
+def _working(call: BilledCall) -> str:
+    """`61.0秒 → 30秒 × 3 → 24 円; 特典 16; お支払い 8 [8 円/30秒 課税; 料金表 default 2000-01-01; T1, T2, T4]`."""
+    if not call.sign:
+        return f"特典の再配分 {call.credit_yen:+,} 円 [T4]"
+    units = f"{_seconds(call.unit_ms)} × {call.units}"
+    if call.fault_cut:
+        units += " (当社設備の故障により切断: 満たない秒数は数えません)"
+    amounts = f"{call.charge_yen:,} 円; 特典 {call.credit_yen:,}; お支払い {call.payable_yen:,}"
+    rules = ", ".join(call.charge.rules(call.leg))
+    return (
+        f"{_exactly(call.duration_ms)} → {units} → {amounts} "
+        f"[{_price(call)}; 料金表 {call.tariff} {call.tariff_date}; {rules}]"
+    )
 
 
 def _callee(call: BilledCall) -> str:
@@ -151,6 +170,12 @@ def _width(text: str) -> int:
 
 def _seconds(unit_ms: int) -> str:
     return f"{unit_ms // 1000}秒" if unit_ms % 1000 == 0 else f"{unit_ms}ミリ秒"
+
+
+def _exactly(duration_ms: int) -> str:
+    """Seconds with as many decimals as there are, at least one."""
+    seconds, millis = divmod(duration_ms, 1000)
+    return f"{seconds}.{f'{millis:03d}'.rstrip('0') or '0'}秒"
 
 
 def _time(duration_ms: int) -> str:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from denwa.rating.bill import bill_of, call_of
 from denwa.rating.bill_check import BillFault, faults, read_bill, recomputed
 from denwa.rating.bill_document import BillDocument
 from denwa.rating.bill_text import bill_text
@@ -17,7 +18,7 @@ from denwa.rating.billing_month import billing_month_of
 from denwa.rating.consumer_price import yen_with_tax
 from denwa.rating.ledger import credit_move, reversal
 from denwa.rating.tariff import PRICED_CLASSES, TaxClass
-from tests.rating.bills import HEADING, ISSUER, NOVEMBER, a_bill, adjustment, posting
+from tests.rating.bills import HEADING, ISSUER, NOVEMBER, a_bill, adjustment, billed, posting
 from tests.rating.shipped import TAX
 
 POSTINGS = st.lists(
@@ -116,11 +117,25 @@ def test_calls_of_an_earlier_month_are_lines_of_their_own() -> None:  # L3: red 
     assert faults(bill.content(), TAX) == []
 
 
+def test_the_text_shows_the_working_of_a_cut_of_a_forwarded_and_of_a_taken_back_call() -> None:  # T3, F4, T13
+    cut = posting("fixed", 61_250, 16, cause="network_fault")
+    calls = [call_of(billed(one, "forwarded"), "") for one in (cut, reversal(cut, 1, NOVEMBER))]
+    text = bill_text(bill_of(HEADING, NOVEMBER, calls, [], TAX, details=True), "")
+    assert (
+        "転送 forwarded (記録は保存期間を過ぎました record deleted)  0 円\n"
+        "    61.25秒 → 30秒 × 2 (当社設備の故障により切断: 満たない秒数は数えません) → 16 円; 特典 16; お支払い 0 "
+        "[8 円/30秒 課税; 料金表 default 2000-01-01; T3, T2, F4, T4]"
+    ) in text
+    assert "取消 転送 forwarded" in text
+    assert "→ -16 円; 特典 -16; お支払い 0" in text
+
+
 def test_a_move_of_credit_is_shown_with_its_working() -> None:  # T4
     moved = credit_move(posting(credit=24), 1, -16, NOVEMBER)
     bill = a_bill(posting(credit=24), moved)
     assert bill.calls is not None
     assert bill.calls[1].working == "credit shared out anew: -16 yen [T4]"
+    assert "特典の再配分 -16 円 [T4]" in bill_text(bill, "")
     assert (bill.lines[0].charge_yen, bill.lines[0].credit_yen, bill.totals.total_yen) == (24, 8, 17)
     assert faults(bill.content(), TAX) == []
 
@@ -141,7 +156,8 @@ def test_the_text_is_readable_and_says_what_is_without_tax() -> None:  # K3
     for said in (
         "宛先 To        山田太郎 様  050-5001-0001", "登録番号 T9000000000000", "ご請求額(税込) To pay  1,627 円",
         "8 円/30秒 課税(税込 8.8 円)", "8 円/30秒 免税", "1:01:01", "10% 対象 taxed at 10% (税抜)",
-        "免税 exempt (国際電話)", "不課税", "通話明細(税抜)", "61.0 s → 3 × 30 s → 24 yen; credit 0; to pay 24",
+        "免税 exempt (国際電話)", "不課税", "通話明細(税抜)",
+        "61.0秒 → 30秒 × 3 → 24 円; 特典 0; お支払い 24 [8 円/30秒 免税; 料金表 default 2000-01-01; T1, T2]",
     ):  # fmt: skip
         assert said in text, said
     assert "仮" not in text
