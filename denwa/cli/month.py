@@ -88,7 +88,7 @@ def close(ctx: click.Context, name: str, as_json: bool) -> None:
 @click.pass_context
 def check(ctx: click.Context, name: str, folder: Path | None, as_json: bool) -> None:
     """Whether the export, the statements and the ledger agree to the yen; exit code 1 if not."""
-    with ledger_desk(settings_of(ctx)) as desk, desk.ending.ledger.transaction():  # nothing is posted meanwhile
+    with ledger_desk(settings_of(ctx)) as desk:
         names = desk.ending.export(name).files()
         files = {file: _content(folder / file) for file in names} if folder else None
         checked = check_month(desk.ending, desk.books, name, files)

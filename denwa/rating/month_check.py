@@ -12,7 +12,7 @@ from denwa.rating.adjustment import ACCOUNTS, AdjustmentKind
 from denwa.rating.billing_month import billing_month_named
 from denwa.rating.books import BookedSum, LedgerBooks
 from denwa.rating.money import Yen
-from denwa.rating.month_end import MonthEnd
+from denwa.rating.month_end import MonthEnd, MonthRefusal
 from denwa.rating.month_export import MonthExport
 from denwa.rating.ports import Bill
 from denwa.rating.statement import Statement
@@ -25,6 +25,7 @@ AMOUNTS = ("charge_yen", "credit_yen", "adjustment_yen", "payable_yen", "tax_yen
 _WITH_TAX = ("tax_yen", "total_yen")
 _RECEIVABLE, _TAX, _CREDIT, _REVENUE = "receivable:", "consumption-tax", "credit-granted", "revenue:"
 _ADJUSTMENT_ACCOUNTS = frozenset(ACCOUNTS.values())
+_ATTEMPTS = 5
 
 Amounts = Mapping[str, Yen]
 Key = tuple[str, str]  # subscriber as files write it, first day of the month
@@ -55,8 +56,19 @@ def check_month(
     """Compare, contract by contract, what the export says, what the statements say, and what is booked.
 
     `files`: the export's files as they lie in a folder (None for one that is missing); without them the export is made
-    anew. Nothing may be posted meanwhile: call it within a transaction of the ledger. MonthRefusal as `export` says.
+    anew. Nobody waits for it: when something was posted into the month meanwhile, it begins again. MonthRefusal as
+    `export` says, and when the month does not come to rest.
     """
+    first = billing_month_named(name, 1)
+    for _ in range(_ATTEMPTS):
+        before = (ending.statements.size(first.start, first.end), ending.statements.closed(name))
+        checked = _check(ending, books, name, files)
+        if before == (ending.statements.size(first.start, first.end), ending.statements.closed(name)):
+            return checked
+    raise MonthRefusal(f"{name} cannot be checked: something is posted into it all the time; try again")
+
+
+def _check(ending: MonthEnd, books: LedgerBooks, name: str, files: Mapping[str, bytes | None] | None) -> MonthCheck:
     export = ending.export(name)
     closed = ending.statements.closed(name)
     first = billing_month_named(name, 1)

@@ -12,6 +12,8 @@ from denwa.rating.ports import Accounts, ClosedMonth, EndedCall, JournalReader, 
 from denwa.rating.statement import Statement, statements_of
 from denwa.rating.tax import TaxRates
 
+_ATTEMPTS = 5  # to prepare a close while nothing is posted into the month
+
 
 class MonthRefusal(Exception):
     """The month cannot be closed, or not exported as it was closed; the text says why."""
@@ -56,22 +58,27 @@ class MonthEnd:
         """What stands in the way of closing month `name`. MonthNameError for what is no month."""
         months = [billing_month_named(name, bill_day) for bill_day in sorted(self.accounts.bill_days() | {1})]
         first, end = min(month.start_ms for month in months), max(month.end_ms for month in months)
-        ended, up = self.journal.answered_between(first, end)
-        terms = self.accounts.terms({call.subscriber for call in (*ended, *up)})
+        up: list[EndedCall] = []
+        unrated: list[EndedCall] = []
+        for page in self.journal.answered_between(first, end):
+            mine = self._of_month(name, page)
+            rated = self.statements.rated({call.record_id for call in mine})
+            for call in mine:
+                if not call.end_seq:
+                    up.append(call)
+                elif call.record_id not in rated:
+                    unrated.append(call)
+        return Hindrances(name, tuple(month for month in months if now_ms < month.end_ms), tuple(up), tuple(unrated))
+
+    def _of_month(self, name: str, calls: Sequence[EndedCall]) -> list[EndedCall]:
+        terms = self.accounts.terms({call.subscriber for call in calls})
 
         def belongs(call: EndedCall) -> bool:
             account = terms.get(call.subscriber)
             bill_day = account.bill_day if account else 1  # whose it is must be found out before the month is closed
             return billing_month_of(tokyo_day(call.answered_ms), bill_day).name == name
 
-        mine = [call for call in ended if belongs(call)]
-        rated = self.statements.rated({call.record_id for call in mine})
-        return Hindrances(
-            name,
-            tuple(month for month in months if now_ms < month.end_ms),
-            tuple(call for call in up if belongs(call)),
-            tuple(call for call in mine if call.record_id not in rated),
-        )
+        return [call for call in calls if belongs(call)]
 
     def statements_of(self, name: str, subscriber: str = "") -> Sequence[Statement]:
         """Statements of month `name` as the ledger has them now, by subscriber; of one subscriber (E.164) if given."""
@@ -92,23 +99,39 @@ class MonthEnd:
         return export
 
     def close(self, name: str, now_ms: int) -> MonthExport:
-        """Close month `name`; no rating runs meanwhile. MonthRefusal when it is closed or something hinders it."""
-        with self.ledger.transaction() as ledger:
-            if name in ledger.closed_months():
-                raise MonthRefusal(f"{name} is closed already; later corrections are billed in the next month")
-            hindrances = self.hindrances(name, now_ms)
-            if hindrances:
-                raise MonthRefusal(f"{name} cannot be closed: " + "; ".join(hindrances.texts()))
+        """Close month `name`. MonthRefusal when it is closed or something hinders it.
+
+        The export is made beside whatever else goes on; raters wait only while the result is written, if nothing was
+        posted into the month meanwhile.
+        """
+        first = billing_month_named(name, 1)
+        if self.statements.closed(name) is not None:
+            raise _closed_already(name)
+        hindrances = self.hindrances(name, now_ms)
+        if hindrances:
+            raise MonthRefusal(f"{name} cannot be closed: " + "; ".join(hindrances.texts()))
+        for _ in range(_ATTEMPTS):
+            size = self.statements.size(first.start, first.end)
             statements = self.statements_of(name)
             export = self._export(name, statements, LAYOUT)
-            ledger.close_month(ClosedMonth(name, now_ms, export.sha256, LAYOUT, export.lines_sha256), statements)
-        return export
+            with self.ledger.transaction() as ledger:
+                if name in ledger.closed_months():
+                    raise _closed_already(name)
+                if self.statements.size(first.start, first.end) == size:
+                    closed = ClosedMonth(name, now_ms, export.sha256, LAYOUT, export.lines_sha256)
+                    ledger.close_month(closed, statements)
+                    return export
+        raise MonthRefusal(f"{name} cannot be closed: something is posted into it all the time; try again")
 
     def _export(self, name: str, statements: Sequence[Statement], layout: int) -> MonthExport:
         first = billing_month_named(name, 1)
         corrected = self.statements.corrected(first.start, first.end)
         adjustments = self.statements.adjustments(first.start, first.end)
         return export_month(name, statements, self.written, corrected, adjustments, layout)
+
+
+def _closed_already(name: str) -> MonthRefusal:
+    return MonthRefusal(f"{name} is closed already; later corrections are billed in the next month")
 
 
 def _check_same(what: str, closed: ClosedMonth, then: str, now: str) -> None:

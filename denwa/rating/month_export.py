@@ -8,6 +8,7 @@ exported for ever in the layout that it was closed with.
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from denwa.rating.tariff import PRICED_CLASSES
 LAYOUT = 2  # of months that are closed from now on
 _CHARGES = {name: f"{name.replace('-', '_')}_yen" for name in PRICED_CLASSES}
 _KINDS = {kind: f"{kind.value.replace('-', '_')}_yen" for kind in AdjustmentKind}
+_NONE = dict.fromkeys(_KINDS.values(), 0)
 _LAYOUT_1 = (
     "subscriber",
     "period_start",
@@ -127,7 +129,7 @@ def _row(statement: Statement, subscriber: str, columns: Iterable[str]) -> dict[
         "tax_percent": statement.tax_percent,
         "tax_yen": statement.tax_yen,
         "total_yen": statement.total_yen,
-        **{column: statement.adjusted(kind) for kind, column in _KINDS.items()},
+        **({column: statement.adjusted(kind) for kind, column in _KINDS.items()} if statement.adjustments else _NONE),
         "adjustment_yen": statement.adjustment_yen,
         "out_of_scope_yen": statement.out_of_scope_yen,
     }
@@ -139,4 +141,4 @@ def _sum(rows: Iterable[dict[str, object]], column: str) -> int:
 
 
 def _csv(columns: Iterable[object], rows: Iterable[Iterable[object]]) -> bytes:
-    return "".join(csv_line(tuple(line)) for line in [tuple(columns), *rows]).encode()
+    return "".join(csv_line(tuple(line)) for line in itertools.chain([columns], rows)).encode()

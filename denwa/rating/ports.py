@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import date
 from typing import NamedTuple, Protocol
@@ -171,8 +171,8 @@ class JournalReader(Protocol):
         """Charged calls that have ended, by SIP Call-ID, oldest first; of one leg if given."""
         ...
 
-    def answered_between(self, first_ms: int, end_ms: int) -> tuple[Sequence[EndedCall], Sequence[EndedCall]]:
-        """(ended, still up) charged calls answered in the half-open interval; ended fields of the latter are 0."""
+    def answered_between(self, first_ms: int, end_ms: int) -> Iterator[Sequence[EndedCall]]:
+        """Charged calls answered in the half-open interval, in pages; `end_seq` and end are 0 while a call is up."""
         ...
 
 
@@ -189,6 +189,10 @@ class LedgerTransaction(Protocol):
 
     def charged(self, subscriber: str) -> Sequence[RatedCall]:
         """Every call of the contract that is charged something after all corrections."""
+        ...
+
+    def credited(self, subscriber: str) -> Sequence[RatedCall]:
+        """Those of `charged` that have credit now; at most as many as the credit has yen."""
         ...
 
     def postings_of(self, record_id: int) -> Sequence[Posting]:
@@ -233,6 +237,10 @@ class StatementReader(Protocol):
 
     def sums(self, first_day: date, last_day: date, subscriber: str = "") -> Sequence[LedgerSum]:
         """Sums of the postings billed in months that start from `first_day` to `last_day`."""
+        ...
+
+    def size(self, first_day: date, last_day: date) -> tuple[int, int]:
+        """How many postings and adjustments are billed in those months. None ever goes, so size tells change."""
         ...
 
     def adjustments(self, first_day: date, last_day: date, subscriber: str = "") -> Sequence[BookedAdjustment]:

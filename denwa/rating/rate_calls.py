@@ -191,7 +191,7 @@ def _credit(
     late = bool(paid) and state.used_yen > 0 and (paid[0].call.ended_ms, paid[0].call.call_id) < last
     if not paid or (state.used_yen >= state.granted_yen and not late):
         return {}, [], state
-    earlier = [call for call in ledger.charged(paid[0].call.subscriber) if call.credit_yen] if late else []
+    earlier = ledger.credited(paid[0].call.subscriber) if late else []
     order = CreditOrder(state.granted_yen if late else state.granted_yen - state.used_yen)
     for call in earlier:
         order.add(call.rating.ended_ms, call.rating.call_id, call.rating.record_id, call.rating.charge_yen)

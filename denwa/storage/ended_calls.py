@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from sqlalchemy import BigInteger, Engine, Row, Select, func, select, type_coerce
@@ -12,6 +12,7 @@ from denwa.storage.columns import from_millis
 from denwa.storage.rating_store import chunks
 from denwa.storage.tables.journal import calls
 
+_PAGE = 5000
 _COLUMNS = (
     calls.c.id,
     calls.c.end_seq,
@@ -63,12 +64,15 @@ class SqlJournalReader:
         callees = {row.id: row.callee for row in rows}
         return [FoundCall(call, callees[call.record_id]) for call in _charged(rows)]
 
-    def answered_between(self, first_ms: int, end_ms: int) -> tuple[list[EndedCall], list[EndedCall]]:
-        """(ended, still up) charged calls answered in the half-open interval."""
-        answered = calls.c.answered_at
-        rows = self._rows(select(*_COLUMNS).where(answered >= from_millis(first_ms), answered < from_millis(end_ms)))
-        ended = [row for row in rows if row.end_seq is not None]
-        return _charged(ended), _charged(row for row in rows if row.end_seq is None)
+    def answered_between(self, first_ms: int, end_ms: int) -> Iterator[list[EndedCall]]:
+        """By record id, so that a page costs no more than the rows between."""
+        columns = calls.c
+        answered = (columns.answered_at >= from_millis(first_ms), columns.answered_at < from_millis(end_ms))
+        query = select(*_COLUMNS).where(*answered, columns.leg.in_(CHARGED_LEGS)).order_by(columns.id).limit(_PAGE)
+        after = -1
+        while rows := self._rows(query.where(columns.id > after)):
+            yield _charged(rows)
+            after = rows[-1].id
 
     def _rows(self, query: Select[Any]) -> list[Row[Any]]:
         with self._engine.connect() as connection:

@@ -86,8 +86,8 @@ def posting_of(row: Row[Any]) -> Posting:
     )
 
 
-def charged_calls(connection: Connection, subscriber: str) -> list[RatedCall]:
-    """Every call of the contract that is charged something after all corrections."""
+def charged_calls(connection: Connection, subscriber: str, *, with_credit: bool = False) -> list[RatedCall]:
+    """Every call of the contract that is charged something after all corrections; those with credit, if asked so."""
     columns = postings.c
     now = (
         select(
@@ -99,7 +99,7 @@ def charged_calls(connection: Connection, subscriber: str) -> list[RatedCall]:
         )
         .where(columns.subscriber == subscriber)
         .group_by(columns.record_id)
-        .having(func.sum(columns.charge_yen) != 0)
+        .having(func.sum(columns.credit_yen if with_credit else columns.charge_yen) != 0)
         .subquery()
     )
     query = select(postings, now.c.calls.label("in_force"), now.c.credit, now.c.revision.label("last")).join(

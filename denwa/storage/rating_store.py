@@ -105,6 +105,9 @@ class SqlLedgerTransaction:
     def charged(self, subscriber: str) -> list[RatedCall]:
         return charged_calls(self._connection, subscriber)
 
+    def credited(self, subscriber: str) -> list[RatedCall]:
+        return charged_calls(self._connection, subscriber, with_credit=True)
+
     def postings_of(self, record_id: int) -> list[Posting]:
         query = select(postings).where(postings.c.record_id == record_id).order_by(postings.c.revision)
         return [posting_of(row) for row in self._connection.execute(query)]

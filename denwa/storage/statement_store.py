@@ -40,6 +40,15 @@ class SqlStatements:
                 for row in connection.execute(query)
             ]
 
+    def size(self, first_day: date, last_day: date) -> tuple[int, int]:
+        counts = [
+            select(func.count()).select_from(table).where(*_billed(table, first_day, last_day)).scalar_subquery()
+            for table in (postings, adjustments)
+        ]
+        with self._engine.connect() as connection:
+            of_calls, of_adjustments = connection.execute(select(*counts)).one()
+            return of_calls, of_adjustments
+
     def adjustments(self, first_day: date, last_day: date, subscriber: str = "") -> list[BookedAdjustment]:
         with self._engine.connect() as connection:
             return adjustments_where(connection, *_billed(adjustments, first_day, last_day, subscriber))

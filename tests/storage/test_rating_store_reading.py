@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import csv
 import random
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from denwa.cli.wiring import RatingLoop
-from denwa.numbering import PhoneNumber, load_plan
+from denwa.numbering import PhoneNumber
 from denwa.rating.billing_month import BillingMonth
-from denwa.rating.file_rating import FileRating
 from denwa.rating.month_end import MonthEnd, MonthRefusal
 from denwa.rating.month_export import LAYOUT
 from denwa.rating.statement import LedgerSum, statements_of
 from denwa.rating.tariff import TaxClass
 from denwa.storage.call_listing import CallListing
 from tests.rating.journal_rows import ALICE, BOB, NOW_MS, Exchange, ms
-from tests.rating.shipped import BOOK, TAX
-from tests.rating.test_file_rating import CONFIGURED, NUMBERS
+from tests.rating.shipped import TAX
+from tests.rating.test_file_rating import NUMBERS, rate
 
 LONG_AGO = datetime(2026, 8, 1, tzinfo=UTC)
 
@@ -89,10 +88,8 @@ def test_problems_are_counted(exchange: Exchange) -> None:
 
 def test_live_calls_and_files_come_to_the_same_yen(exchange: Exchange) -> None:  # T1-T6: one engine
     chance = random.Random(20261121)
-    files = FileRating(BOOK, TAX, load_plan(CONFIGURED.directory, CONFIGURED.operator_file))
-    for number, bill_day in ((ALICE, "1"), (BOB, "15")):
-        files.add_subscriber(1, number, "2026-08-01", bill_day)
-    rows = []
+    rows: list[dict[str, Any]] = []
+    calls: list[tuple[str, ...]] = []
     for _ in range(300):
         number_class, dialled = chance.choice(sorted(NUMBERS.items()))
         row = exchange.row(
@@ -102,7 +99,7 @@ def test_live_calls_and_files_come_to_the_same_yen(exchange: Exchange) -> None: 
             end_cause=chance.choice(["caller", "callee", "network_fault", "lost"]),
             **{"class": number_class},
         )
-        files.add_call(
+        calls.append(
             (row["call_id"], row["subscriber"], dialled, row["leg"], row["answered_at"].isoformat(),
              str(row["duration_ms"]), row["end_cause"])
         )  # fmt: skip
@@ -111,7 +108,8 @@ def test_live_calls_and_files_come_to_the_same_yen(exchange: Exchange) -> None: 
         exchange.put(row | {"end_seq": seq})
         if seq % 50 == 0:
             exchange.rater.catch_up(NOW_MS)
-    rated, months = (list(csv.DictReader("".join(lines).splitlines())) for lines in files.results())
+    rated, months, problems = rate(*calls, contracts=((ALICE, "2026-08-01", "1"), (BOB, "2026-08-01", "15")))
+    assert problems == []
     listed = {
         call.call_id: (call.units, call.charge_yen) for call in CallListing(exchange.main, exchange.journal).calls()
     }
