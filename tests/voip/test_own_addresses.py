@@ -9,7 +9,7 @@ from denwa.voip.own_addresses import Home, OwnAddresses
 from denwa.voip.sip import message as m
 from denwa.voip.sip.fields import top_via
 from denwa.voip.sip.peer import CONNECT, CONNECT_TLS, is_tls
-from tests.voip.wire import Phone, Talk, Wire, answer, to
+from tests.voip.wire import Phone, Talk, Wire, answer, starts, subscriber, to
 
 HOMES = (Home("192.0.2.10", 5060, 5061), Home("2001:db8::10", 5060, 5061), Home("198.51.100.10", 5080))
 DOMAINS = frozenset((b"denwa.example", b"192.0.2.10", b"[2001:db8::10]", b"198.51.100.10"))
@@ -137,3 +137,48 @@ def test_the_answer_to_an_ipv6_request_without_rport_goes_to_the_port_of_its_via
         assert where == ("2001:db8::1", port)
         assert top_via(response.value(m.VIA) or b"").sent_by == via.encode()
         assert (b";received=2001:db8::1" in (response.value(m.VIA) or b"")) == (via[0] != "[")
+
+
+def sips_call(wire: Wire, caller: Phone, callee: Phone) -> list[int | bytes]:
+    """What a call to sips:NUMBER leads to: where the INVITE goes, or the answer."""
+    sent = caller.invite(callee.number, uri=f"sips:{callee.number}@denwa.example")
+    return [message.method or message.status for peer, message in sent if message.status != 100]
+
+
+def test_a_call_to_sips_reaches_who_is_registered_over_tls_and_nobody_else():  # RFC 5630 §3.1.3
+    wire = wire_of()
+    caller = registered(wire, 1, V4_TLS)
+    callee = registered(wire, 2, ("192.0.2.3", 5064, -11))
+    assert sips_call(wire, caller, callee) == [b"INVITE"]
+    wire = wire_of()
+    caller, callee = registered(wire, 1, V4_TLS), registered(wire, 2, ("192.0.2.3", 5064))
+    assert sips_call(wire, caller, callee) == [480]
+    assert wire.calls[-1].sip_status == 480
+
+
+def test_a_phone_whose_connection_is_gone_is_given_up_at_once():  # R3, F1: phone off
+    wire = Wire(subscriber(1), subscriber(2, voicemail=True), homes=HOMES, domains=DOMAINS)
+    caller, callee = registered(wire, 1, V4), registered(wire, 2, ("192.0.2.3", 5064, 7))
+    sent = caller.invite(callee.number)
+    assert (callee.peer, "INVITE") in starts(sent)
+    lost = next(data for peer, message, data in wire.sent if peer == callee.peer and message.method == b"INVITE")
+    wire.engine.undeliverable(lost, wire.now, wire.ms)
+    wire.collect()
+    assert len(wire.voicemail.wishes) == 1
+    for nothing in (lost, b"SIP/2.0 200 OK\r\n\r\n", lost.replace(b"INVITE", b"OPTIONS")):
+        wire.engine.undeliverable(nothing, wire.now, wire.ms)
+    wire.collect()
+    assert len(wire.voicemail.wishes) == 1
+
+
+def test_a_lost_connection_in_a_call_does_not_end_the_call():  # C5: only proof of life does, later
+    wire = wire_of()
+    caller, callee = registered(wire, 1, V4), registered(wire, 2, ("192.0.2.3", 5064, 7))
+    invite = to(caller.invite(callee.number), callee.peer)
+    ok = to(wire.send(callee.peer, answer(invite, 200, callee.peer, contact=callee.contact)), caller.peer)
+    Talk.of_caller(caller, ok).send("ACK", cseq=2)
+    before = len(wire.sent)
+    wire.wait(float(wire.settings.probe_interval))
+    for _, _, data in wire.sent[before:]:
+        wire.engine.undeliverable(data, wire.now, wire.ms)
+    assert wire.ends == []
