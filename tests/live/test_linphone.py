@@ -14,6 +14,8 @@ from tests.peers.talk import eventually, talk
 
 pytestmark = pytest.mark.live
 ALAW = "PCMA/8000"  # what the service does not carry
+# Another voice has less than 0.4. linphonec stretches and drops sound when the machine is busy.
+HEARD = 0.5
 
 
 @pytest.mark.parametrize("codec", ["speex/8000", "GSM/8000", "PCMU/8000", "G722/8000"])
@@ -39,8 +41,8 @@ def test_linphone_that_prefers_a_law_speaks_what_the_service_carries(service: Se
         heard.ended()
         alice.wait("ended (No error)")
         assert str(heard.event("media")["codec"]).lower() == codec.partition("/")[0].lower()
-        assert wav.likeness(heard.recording, alice.voice) > 0.7
-    assert wav.likeness(alice.heard, bob.voice) > 0.7  # its file is whole when it has quit
+        assert wav.likeness(heard.recording, alice.voice) > HEARD
+    assert wav.likeness(alice.heard, bob.voice) > HEARD  # its file is whole when it has quit
 
 
 def test_linphone_that_offers_video_too_has_it_refused_and_talks(service: Service) -> None:
@@ -88,7 +90,7 @@ def test_linphone_is_called_and_answers_with_what_is_carried(service: Service) -
         call.hangup()
         call.ended()
         assert str(call.event("media")["codec"]).lower() == "speex"
-        assert wav.likeness(call.recording, alice.voice) > 0.7
+        assert wav.likeness(call.recording, alice.voice) > HEARD
 
 
 def test_linphone_with_a_law_only_is_refused(service: Service) -> None:
