@@ -43,6 +43,12 @@ def test_a_good_file_is_sound(terminal: Terminal, tmp_path: Path) -> None:
         ('[[gateways]]\nname = "a"\nhost = "h"\n\n[[gateways]]\nname = "b"\nhost = "h"\nport = 0\n', 8, "port"),
         ("[sip\n", 1, "Expected"),
         ('[voicemail]\ngreeting = "/no/such.wav"\n', 2, "/no/such.wav"),
+        ('[sip]\nport = 5060\nbind = "0.0.0.0"\n', 3, "set host"),
+        ('[sip]\n[[sip.listen]]\nport = 5070\nbind = "::"\n', 4, "set host"),
+        ('[sip]\nhost = "0.0.0.0"\n', 2, "no address"),
+        ("[sip]\ntls_port = 5061\n", 2, "sip.tls_certificate"),
+        ('[sip]\ntls_key = "/no/such.pem"\n', 2, "go together"),
+        ('[[gateways]]\nname = "a"\nhost = "h"\ntransport = "tls"\n', 4, "sip.tls_certificate"),
     ],
 )
 def test_a_fault_is_told_with_file_and_line(

@@ -213,7 +213,8 @@ def _apply(
                 return Rejection(500, b"CSeq Out Of Order", [])
             table.pop(known.contact, None)
         for known in _same_binding(changed, contact):
-            del changed[known.contact], table[known.contact]
+            del changed[known.contact]
+            table.pop(known.contact, None)  # gone already when it stood in `live` too
         if seconds:
             table[contact.text] = changed[contact.text] = _binding(contact, asked, moment, seconds)
             moment += 1

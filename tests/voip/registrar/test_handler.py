@@ -387,3 +387,12 @@ def test_a_gateway_registers_nobody():
     wire = Wire()
     phone = Phone(wire, 1)
     assert to(wire.send(GATEWAY, phone.register_text()), GATEWAY).status == 401
+
+
+def test_a_contact_that_is_bound_and_stands_twice_in_a_register_is_bound_once():
+    wire = Wire()
+    phone = Phone(wire, 1)
+    phone.register()
+    response = phone.register(extra=f"Contact: <{phone.contact}>\r\n")
+    assert response.status == 200
+    assert len(response.values(m.CONTACT)) == 1
