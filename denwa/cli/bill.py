@@ -11,7 +11,8 @@ from sqlalchemy import Engine
 from denwa.cli.calls import national_or_dialled
 from denwa.cli.desk import phone_number
 from denwa.cli.main import StateError, settings_of
-from denwa.cli.rating_desk import load_rating_data, month_name, now_ms, rated_databases
+from denwa.cli.rating_data import load_rating_data
+from denwa.cli.rating_desk import month_name, now_ms, rated_databases
 from denwa.config.settings import Billing, Settings
 from denwa.contracts.subscriber import Subscriber
 from denwa.numbering import PhoneNumber

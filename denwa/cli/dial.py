@@ -10,7 +10,7 @@ import click
 
 from denwa.cli.desk import databases, numbering_plan, phone_number, utc_now
 from denwa.cli.main import StateError, settings_of
-from denwa.cli.rating_desk import load_rating_data
+from denwa.cli.rating_data import load_rating_data
 from denwa.config.settings import Settings
 from denwa.contracts.desk import TOKYO
 from denwa.contracts.subscriber import State

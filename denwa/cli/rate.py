@@ -12,7 +12,7 @@ from typing import BinaryIO
 import click
 
 from denwa.cli.main import StateError, settings_of
-from denwa.cli.rating_desk import load_rating_data
+from denwa.cli.rating_data import load_rating_data
 from denwa.config.settings import ConfigurationError
 from denwa.numbering import PlanFault, load_plan
 from denwa.rating.csv_rows import CsvFault, CsvRows, csv_line

@@ -12,7 +12,8 @@ from sqlalchemy import Engine
 
 from denwa.cli.desk import databases
 from denwa.cli.main import StateError
-from denwa.config.settings import ConfigurationError, Settings
+from denwa.cli.rating_data import load_rating_data
+from denwa.config.settings import Settings
 from denwa.control.socket import tell
 from denwa.numbering import PhoneNumber
 from denwa.rating.adjust import Adjuster
@@ -22,9 +23,6 @@ from denwa.rating.correct_calls import CorrectionRefusal, Corrector
 from denwa.rating.month_end import MonthEnd, MonthRefusal
 from denwa.rating.ports import StatementReader
 from denwa.rating.rate_calls import Rater
-from denwa.rating.tariff import TariffBook
-from denwa.rating.tariff_files import TariffFault, load_tariff, load_tax_rates
-from denwa.rating.tax import TaxRates
 from denwa.storage.columns import from_millis
 from denwa.storage.ended_calls import SqlJournalReader
 from denwa.storage.ledger_books import SqlLedgerBooks
@@ -33,23 +31,6 @@ from denwa.storage.rating_store import SqlLedger
 from denwa.storage.statement_store import SqlStatements
 
 _SYNC_SECONDS = 60.0  # a long backlog is rated at some 20,000 calls a second
-
-
-@dataclass(frozen=True, slots=True)
-class RatingData:
-    """Prices and tax rates, checked."""
-
-    tariffs: TariffBook
-    tax: TaxRates
-
-
-def load_rating_data(settings: Settings, tariff: str | None = None) -> RatingData:
-    """Raises ConfigurationError that names file and line of every fault (T8)."""
-    directory = settings.rating.tariff_directory
-    try:
-        return RatingData(load_tariff(directory, tariff or settings.rating.tariff), load_tax_rates(directory))
-    except TariffFault as fault:
-        raise ConfigurationError(str(fault)) from None
 
 
 def open_rater(settings: Settings, main: Engine, journal: Engine) -> Rater:

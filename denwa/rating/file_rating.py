@@ -33,7 +33,10 @@ TWICE = "the same call and leg as in an earlier row"
 
 
 class Results(NamedTuple):
-    """Both files, header first, sorted as they must be; `rated` with the number of calls in each piece."""
+    """Both files, header first, sorted as they must be; `rated` with the number of calls in each piece.
+
+    `months` can be taken when all of `rated` was: what credit each month used is known by then.
+    """
 
     calls: int
     rated: Iterator[tuple[int, bytes]]
@@ -46,7 +49,6 @@ class FileRating:
     def __init__(self, tariffs: TariffBook, tax: TaxRates, plan: NumberingPlan, folder: Path) -> None:
         """`folder`: where there is room for as much as the calls file takes, twice, while it runs."""
         self._tax = tax
-        self._plan = plan
         self._folder = folder
         self._contracts_read = ContractsRead(tariffs)
         self._days = Days(tariffs, plan)
@@ -61,7 +63,7 @@ class FileRating:
     def read_calls(self, file: Path, progress: Callable[[int], None] = lambda size: None) -> None:
         """The calls file (CALL_COLUMNS). `progress` hears of each piece with its bytes. Raises CsvFault, OSError."""
         self._contracts = self._contracts_read.contracts()
-        rows = CallRows(self._contracts, self._days, self._plan)
+        rows = CallRows(self._contracts, self._days)
         for block in CsvBlocks(file, CALL_COLUMNS):
             rated, alone = rows.rate_block(block)
             self._calls.add(rated)
@@ -97,12 +99,10 @@ class FileRating:
             yen = records["units"] * yen_per_unit[price]
             place = np.arange(count, count + len(records))
             sums.add(contract, records["month"], price, records["duration_ms"], yen)
-            credit.offer(contract, records["ended_ms"], place, yen, price, records["month"])
+            credit.offer(contract, records["ended_ms"], place, yen)
             kept.keep(records)
             count += len(records)
-        shares = credit.shares()
-        sums.add_credit(shares)
-        return Results(count, kept.lines(shares), sums.lines(self._tax))
+        return Results(count, kept.lines(credit.shares(), sums.add_credit), sums.lines(self._tax))
 
     def _once(self) -> Iterator[Records]:
         """All calls in order, without those that come again."""

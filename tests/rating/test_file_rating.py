@@ -234,7 +234,7 @@ CALLS = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=60)
+@settings(max_examples=40, deadline=None)
 @given(CALLS, st.integers(1, 28), st.randoms(use_true_random=False))
 def test_the_parts_are_the_whole_and_the_order_of_rows_does_not_matter(
     rows: list[tuple[str, int, int, str]], bill_day: int, random: Random

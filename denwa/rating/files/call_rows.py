@@ -11,17 +11,16 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from denwa.numbering import NumberingPlan, Refusal
 from denwa.rating.billing_month import tokyo_day
 from denwa.rating.charge import NETWORK_FAULT, units_of
 from denwa.rating.csv_rows import is_text
 from denwa.rating.files.contracts import Contracts
 from denwa.rating.files.csv_blocks import Block
-from denwa.rating.files.days import DAY_MS, NO_PRICE, TOKYO_MS, Days
+from denwa.rating.files.days import DAY_MS, NO_TARIFF, TOKYO_MS, Days
+from denwa.rating.files.dialled_prices import ALONE, leading_digits
 from denwa.rating.files.faults import RowFault
 from denwa.rating.files.fields import Fields, Flags, Ints, equal, short_numbers
 from denwa.rating.files.moments import Moments
-from denwa.rating.files.number_classes import leading_digits
 from denwa.rating.moment import MomentError, parse_moment
 from denwa.rating.ports import CHARGED_LEGS
 
@@ -61,10 +60,9 @@ def record_type(width: int) -> np.dtype[np.void]:
 class CallRows:
     """Rates rows against the contracts."""
 
-    def __init__(self, contracts: Contracts, days: Days, plan: NumberingPlan) -> None:
+    def __init__(self, contracts: Contracts, days: Days) -> None:
         self._contracts = contracts
         self._days = days
-        self._plan = plan
         self._moments = Moments()
 
     def rate(self, row: tuple[str, ...], line: int) -> RatedCall:
@@ -91,11 +89,7 @@ class CallRows:
         if answered_ms < start_ms:
             raise RowFault(f"answered before the contract started ({tokyo_day(start_ms)})")
         day = self._days.index_of((answered_ms + TOKYO_MS) // DAY_MS)
-        self._days.check_tariff(day)
-        number_class = self._plan.class_of(dialed, self._days.days[day])
-        if isinstance(number_class, Refusal):
-            raise RowFault(f"dialed {dialed!r}: {number_class.text}")
-        price = self._days.price(day, number_class)
+        price = self._days.dialled_on(day).price(dialed)
         units = units_of(duration_ms, self._days.prices[price].unit_ms, end_cause)
         month = int(self._days.month_of[day, self._contracts.bill_day[contract]])
         ended_ms = answered_ms + duration_ms
@@ -118,11 +112,9 @@ class CallRows:
         if len(self._contracts):
             ok &= answered_ms >= self._contracts.start_ms[contract]
         day = self._days.find((answered_ms + TOKYO_MS) // DAY_MS)
-        number_class, fine = self._classes(dialed, day)
+        price, fine = self._prices(dialed, day)
         ok &= fine
-        price = self._days.price_of[day, number_class]
-        rows = np.flatnonzero(ok & (price != NO_PRICE))
-        alone = np.flatnonzero(~ok | (price == NO_PRICE))
+        rows, alone = np.flatnonzero(ok), np.flatnonzero(~ok)
         rated = np.empty(len(rows), record_type(_width(int(call_id.lengths[rows].max(initial=1)))))
         _put_call_ids(rated, block.text, call_id.at(rows))
         contract, day, price, duration_ms = contract[rows], day[rows], price[rows], duration_ms[rows]
@@ -136,17 +128,17 @@ class CallRows:
         rated["units"] = self._units(duration_ms, price, equal(end_cause, NETWORK_FAULT)[rows])
         return rated, alone
 
-    def _classes(self, dialed: Fields, day: Ints) -> tuple[Ints, Flags]:
+    def _prices(self, dialed: Fields, day: Ints) -> tuple[Ints, Flags]:
         number, ok = leading_digits(dialed)
         lengths = np.where(ok, dialed.lengths, 0)
         number = np.where(ok, number, 0)
-        plans = self._days.plan_of[day]
-        found = np.zeros(len(day), np.int64)
-        for plan in np.flatnonzero(np.bincount(plans)).tolist():
-            rows = plans == plan
-            found[rows] = self._days.number_plans[plan].find(number[rows], lengths[rows])
-        ok &= found >= 0
-        return np.where(ok, found, 0), ok
+        dialled = self._days.dialled_of[day]
+        ok &= dialled != NO_TARIFF
+        found = np.full(len(day), ALONE, np.int64)
+        for index in np.flatnonzero(np.bincount(dialled[ok])).tolist():
+            rows = ok & (dialled == index)
+            found[rows] = self._days.dialled[index].find(number[rows], lengths[rows])
+        return found, found != ALONE
 
     def _units(self, duration_ms: Ints, price: Ints, network_fault: Flags) -> Ints:
         """T1, T3: `units_of` for many calls."""

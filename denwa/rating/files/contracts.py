@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from array import array
 from datetime import date
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from denwa.numbering import NumberFault, PhoneNumber
 from denwa.rating.billing_month import midnight_ms
@@ -24,7 +25,8 @@ class ContractsRead:
     """Takes the rows; `contracts` closes it."""
 
     def __init__(self, tariffs: TariffBook) -> None:
-        self._terms: dict[str, tuple[int, int, int]] = {}
+        self._places: dict[str, int] = {}  # in the columns
+        self._columns = tuple(array("q") for _ in range(3))
         self._faulty: dict[str, int] = {}  # number -> line of a row that cannot be used
         self._start = lru_cache(maxsize=4096)(lambda day: (midnight_ms(day), tariffs.credit_at_start(day)))
 
@@ -35,7 +37,7 @@ class ContractsRead:
         except NumberFault as fault:
             raise RowFault(f"number {number!r}: {fault}") from None
         try:
-            if national in self._terms or national in self._faulty:
+            if national in self._places or national in self._faulty:
                 raise RowFault(f"{national} comes twice")
             start = date.fromisoformat(service_start)
             if not (bill_day.isascii() and bill_day.isdigit() and 1 <= int(bill_day) <= 28):
@@ -45,26 +47,34 @@ class ContractsRead:
             raise RowFault(f"service_start {service_start!r} is no ISO date") from None
         except RowFault:
             self._faulty.setdefault(national, line)
-            self._terms.pop(national, None)  # which of the two is meant is not guessed
+            self._places.pop(national, None)  # which of the two is meant is not guessed
             raise
-        self._terms[national] = (*self._start(start), int(bill_day))
+        self._places[national] = len(self._columns[0])
+        for column, value in zip(self._columns, (*self._start(start), int(bill_day)), strict=True):
+            column.append(value)
 
     def contracts(self) -> Contracts:
         """All that can be used, in order of their numbers. To be called once."""
-        numbers = sorted(self._terms)
-        terms = np.array([self._terms[number] for number in numbers], np.int64).reshape(-1, 3)
-        self._terms = {}
-        return Contracts(numbers, terms, self._faulty)
+        numbers = np.array(sorted(self._places), "S")
+        order = np.array([self._places[number] for number in sorted(self._places)], np.int64)
+        self._places = {}
+        start_ms, credit_yen, bill_day = (np.array(column, np.int64)[order] for column in self._columns)
+        return Contracts(numbers, start_ms, credit_yen, bill_day, self._faulty)
 
 
 class Contracts:
-    """Contracts by index, which grows with the number."""
+    """Contracts by index, which grows with the number (national, `numbers`)."""
 
-    def __init__(self, numbers: list[str], terms: Ints, faulty: dict[str, int]) -> None:
+    def __init__(
+        self, numbers: npt.NDArray[np.bytes_], start_ms: Ints, credit_yen: Ints, bill_day: Ints, faulty: dict[str, int]
+    ) -> None:
         self.numbers = numbers
-        self.start_ms, self.credit_yen, self.bill_day = (np.ascontiguousarray(column) for column in terms.T)
+        self.start_ms = start_ms
+        self.credit_yen = credit_yen
+        self.bill_day = bill_day
         self._faulty = faulty
-        self._places = _Places(np.array([int(n) if _is_usual(n) else _NO_NUMBER for n in numbers], np.int64))
+        usual = np.strings.str_len(numbers) == _NUMBER_DIGITS
+        self._places = _Places(np.where(usual, np.where(usual, numbers, b"0").astype(np.int64), _NO_NUMBER))
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -83,16 +93,12 @@ class Contracts:
             national = PhoneNumber.parse(subscriber).national()
         except NumberFault as fault:
             raise RowFault(f"subscriber {subscriber!r}: {fault}") from None
-        index = bisect_left(self.numbers, national)
-        if index < len(self.numbers) and self.numbers[index] == national:
+        index = int(np.searchsorted(self.numbers, national.encode()))
+        if index < len(self.numbers) and self.numbers[index].decode() == national:
             return index
         if national in self._faulty:
             raise RowFault(f"the row of subscriber {national} (line {self._faulty[national]}) cannot be used")
         raise RowFault(f"subscriber {national} is not in the subscribers file")
-
-
-def _is_usual(national: str) -> bool:
-    return len(national) == _NUMBER_DIGITS and PhoneNumber.parse(national).national() == national
 
 
 class _Places:

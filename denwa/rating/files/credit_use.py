@@ -5,79 +5,94 @@ Keeps no more than the calls that the credit of their contract reaches, and thos
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from denwa.rating.files.fields import Ints
 
-_LEAST_WAITING = 1 << 17
+_SHARDS = 8  # parts of the contracts that are looked at apart, each with an eighth of the memory
+_WAITING = 1 << 15  # calls offered to a part, after which is looked which of them count
 _FOREVER = 2**63 - 1
 
 
-class _Uses(NamedTuple):
-    """Charged calls. `place` is their place in the rated file, which goes by call id."""
-
-    contract: Ints
-    ended_ms: Ints
-    place: Ints
-    yen: Ints
-    price: Ints
-    month: Ints
-
-
 class Shares(NamedTuple):
-    """Calls that use credit, by place, with how much; indices as in `RatedCall`."""
+    """Calls that use credit, in order of their place, with how much."""
 
     place: Ints
     contract: Ints
-    price: Ints
-    month: Ints
     credit_yen: Ints
 
 
 class CreditUse:
-    """`offer` calls in any order, then `shares`."""
+    """`offer` calls, then `shares` once."""
 
-    def __init__(self, granted: Ints) -> None:
+    def __init__(self, granted: Ints, waiting: int = _WAITING) -> None:
         """`granted`: yen by contract."""
         self._granted = granted
         self._until_ms = np.where(granted > 0, _FOREVER, -1)  # a call that ends later than this gets nothing
-        self._uses = _Uses(*(np.zeros(0, np.int64) for _ in _Uses._fields))
-        self._waiting: list[_Uses] = []
-        self._waiting_rows = 0
+        self._shards = [_Shard(granted, self._until_ms, waiting) for _ in range(_SHARDS)]
+        self._shard_size = -(-len(granted) // _SHARDS)
 
-    def offer(self, contract: Ints, ended_ms: Ints, place: Ints, yen: Ints, price: Ints, month: Ints) -> None:
-        """Calls with their charges (≥ 0)."""
+    def offer(self, contract: Ints, ended_ms: Ints, place: Ints, yen: Ints) -> None:
+        """Calls with their charges (≥ 0). `place` in the rated file, which goes by call id, grows from call to call."""
         rows = np.flatnonzero((yen > 0) & (ended_ms <= self._until_ms[contract]))
-        columns = (contract, ended_ms, place, yen, price, month)
-        self._waiting.append(_Uses(*(column[rows] for column in columns)))
-        self._waiting_rows += len(rows)
-        if self._waiting_rows > max(_LEAST_WAITING, len(self._uses.place)):
-            self._settle()
+        contract = contract[rows]
+        # More than the credit, and the sums could not be held.
+        columns = (contract, ended_ms[rows], place[rows], np.minimum(yen[rows], self._granted[contract]))
+        shards = contract // self._shard_size if len(contract) else contract
+        for index, shard in enumerate(self._shards):
+            mine = np.flatnonzero(shards == index)
+            if len(mine):
+                shard.offer(tuple(column[mine] for column in columns))
 
     def shares(self) -> Shares:
-        """Credit of each call that uses some, in order of `place`."""
+        """Credit of each call that uses some."""
+        parts = []
+        while self._shards:
+            parts.append(self._shards.pop().shares())
+        place, contract, credit = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+        order = np.argsort(place)
+        return Shares(place[order], contract[order], credit[order])
+
+
+class _Shard:
+    """Charged calls by contract and end: contract, end, place, yen (no more than the credit)."""
+
+    def __init__(self, granted: Ints, until_ms: Ints, limit: int) -> None:
+        self._granted = granted
+        self._until_ms = until_ms
+        self._limit = limit
+        self._uses: list[Any] = [np.zeros(0, np.int64) for _ in range(4)]
+        self._waiting: list[tuple[Any, ...]] = []
+        self._waiting_count = 0
+
+    def offer(self, columns: tuple[Any, ...]) -> None:
+        self._waiting.append(columns)
+        self._waiting_count += len(columns[0])
+        if self._waiting_count > self._limit:
+            self._settle()
+
+    def shares(self) -> tuple[Ints, Ints, Ints]:
+        """(place, contract, credit)."""
         before = self._settle()
-        uses = self._uses
-        credit = np.minimum(uses.yen, self._granted[uses.contract] - before)
-        order = np.argsort(uses.place)
-        return Shares(*(column[order] for column in (uses.place, uses.contract, uses.price, uses.month, credit)))
+        contract, _, place, yen = self._uses
+        return place, contract, np.minimum(yen, self._granted[contract] - before)
 
     def _settle(self) -> Ints:
-        """Keep what the credit reaches; the result is what of it was used before each call."""
-        columns = [np.concatenate(parts) for parts in zip(self._uses, *self._waiting, strict=True)]
-        self._waiting, self._waiting_rows = [], 0
-        order = np.lexsort((columns[2], columns[1], columns[0]))
-        uses = _Uses(*(column[order] for column in columns))
-        contract, yen = uses.contract, uses.yen
-        total = np.cumsum(yen)
+        """Keep the calls that the credit reaches; the result is what was used of it before each."""
+        waiting, self._waiting, self._waiting_count = self._waiting, [], 0
+        contract, ended_ms, place, yen = (np.concatenate(parts) for parts in zip(self._uses, *waiting, strict=True))
+        # Calls that end together stay as they came, which is by call id.
+        order = np.lexsort((ended_ms, contract))
+        contract, ended_ms, place, yen = contract[order], ended_ms[order], place[order], yen[order]
+        before = np.cumsum(yen) - yen
         first = np.flatnonzero(np.diff(contract, prepend=-1))  # of each contract
-        before_contract = np.repeat((total - yen)[first], np.diff(first, append=len(contract)))
-        before = total - yen - before_contract
+        before -= np.repeat(before[first], np.diff(first, append=len(contract)))
         granted = self._granted[contract]
         kept = before < granted
         last = kept & (before + yen >= granted)
-        self._until_ms[contract[last]] = uses.ended_ms[last]
-        self._uses = _Uses(*(column[kept] for column in uses))
-        return before[kept]
+        self._until_ms[contract[last]] = ended_ms[last]
+        self._uses = [column[kept] for column in (contract, ended_ms, place, yen)]
+        result: Ints = before[kept]
+        return result

@@ -11,13 +11,13 @@ import numpy as np
 
 from denwa.numbering import NumberingPlan
 from denwa.rating.billing_month import BillingMonth, billing_month_of, midnight_ms
+from denwa.rating.files.dialled_prices import DialledPrices
 from denwa.rating.files.faults import RowFault
 from denwa.rating.files.fields import Ints
-from denwa.rating.files.number_classes import NumberClasses
-from denwa.rating.tariff import PRICED_CLASSES, NoPriceError, Price, TariffBook
+from denwa.rating.tariff import NoPriceError, Price, TariffBook
 
 DAY_MS = 86_400_000
-NO_PRICE = -1
+NO_TARIFF = -1
 _EPOCH_DAY = date(1970, 1, 1)
 TOKYO_MS = -midnight_ms(_EPOCH_DAY)  # what a clock in Tokyo is ahead of UTC
 _LAST_BILL_DAY = 28
@@ -34,16 +34,15 @@ class Days:
         self._plan = plan
         self.prices: list[Price] = []
         self.months: list[BillingMonth] = []
-        self.number_plans: list[NumberClasses] = []  # one for each state of the number plan
+        self.dialled: list[DialledPrices] = []  # one for each state of number plan and tariff
         self.days: list[date] = []
         self._price_index: dict[Price, int] = {}
         self._month_index: dict[BillingMonth, int] = {}
-        self._plan_index: dict[date, int] = {}
+        self._dialled_index: dict[tuple[date, date], int] = {}
         self._index: dict[int, int] = {}  # by day since 1970
         self._table = np.full(_TABLED, _NOT_MET, np.int32)
         # By index, with room to grow.
-        self.plan_of: Ints = np.zeros(_MANY, np.int64)
-        self.price_of: Ints = np.full((_MANY, len(PRICED_CLASSES)), NO_PRICE, np.int64)
+        self.dialled_of: Ints = np.zeros(_MANY, np.int64)  # index in `dialled`, or NO_TARIFF
         self.month_of: Ints = np.zeros((_MANY, _LAST_BILL_DAY + 1), np.int64)
 
     def index_of(self, day_number: int) -> int:
@@ -61,19 +60,15 @@ class Days:
             found = self._table[day_numbers]
         return found.astype(np.int64)
 
-    def check_tariff(self, index: int) -> None:
-        """Raises RowFault when no tariff is in force on a day."""
-        try:
-            self._tariffs.on(self.days[index])
-        except NoPriceError as fault:
-            raise RowFault(str(fault)) from None
-
-    def price(self, index: int, number_class: str) -> int:
-        """The index of the price of a class on a day. Raises RowFault when there is none."""
-        price = int(self.price_of[index, PRICED_CLASSES.index(number_class)])
-        if price == NO_PRICE:
-            raise RowFault(f"tariff {self._tariffs.name} has no price for {number_class} on {self.days[index]}")
-        return price
+    def dialled_on(self, index: int) -> DialledPrices:
+        """Prices of dialled numbers on a day. Raises RowFault when no tariff is in force."""
+        where = int(self.dialled_of[index])
+        if where == NO_TARIFF:
+            try:
+                self._tariffs.on(self.days[index])
+            except NoPriceError as fault:
+                raise RowFault(str(fault)) from None
+        return self.dialled[where]
 
     def _add(self, day_number: int) -> int:
         day = _EPOCH_DAY + timedelta(days=day_number)
@@ -81,12 +76,10 @@ class Days:
         if day_number < _TABLED:
             self._table[day_number] = index
         self.days.append(day)
-        if index == len(self.plan_of):
-            self.plan_of, self.price_of, self.month_of = (
-                np.concatenate((column, column)) for column in (self.plan_of, self.price_of, self.month_of)
-            )
-        self.plan_of[index] = self._plan_on(day)
-        self.price_of[index] = self._prices_on(day)
+        if index == len(self.dialled_of):
+            self.dialled_of = np.concatenate((self.dialled_of, self.dialled_of))
+            self.month_of = np.concatenate((self.month_of, self.month_of))
+        self.dialled_of[index] = self._dialled_on(day)
         for bill_day in range(1, _LAST_BILL_DAY + 1):
             month = billing_month_of(day, bill_day)
             self.month_of[index, bill_day] = known = self._month_index.setdefault(month, len(self.months))
@@ -94,19 +87,16 @@ class Days:
                 self.months.append(month)
         return index
 
-    def _plan_on(self, day: date) -> int:
-        since, beginnings = self._plan.beginnings_on(day)
-        if since not in self._plan_index:
-            self._plan_index[since] = len(self.number_plans)
-            self.number_plans.append(NumberClasses(self._plan, day, beginnings))
-        return self._plan_index[since]
-
-    def _prices_on(self, day: date) -> list[int]:
+    def _dialled_on(self, day: date) -> int:
         try:
-            prices = self._tariffs.on(day).prices
+            tariff = self._tariffs.on(day)
         except NoPriceError:
-            return [NO_PRICE] * len(PRICED_CLASSES)
-        return [self._price(prices[name]) if name in prices else NO_PRICE for name in PRICED_CLASSES]
+            return NO_TARIFF
+        state = (self._plan.beginnings_on(day)[0], tariff.valid_from)
+        index = self._dialled_index.setdefault(state, len(self.dialled))
+        if index == len(self.dialled):
+            self.dialled.append(DialledPrices(self._plan, tariff, day, self._price))
+        return index
 
     def _price(self, price: Price) -> int:
         index = self._price_index.setdefault(price, len(self.prices))

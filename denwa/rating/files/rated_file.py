@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from operator import itemgetter
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -15,6 +16,7 @@ from denwa.rating.files.call_rows import Records
 from denwa.rating.files.credit_use import Shares
 from denwa.rating.files.days import Days
 from denwa.rating.files.fields import Ints
+from denwa.rating.tariff import Price
 
 RATED_COLUMNS = ("call_id", "class", "units", "charge_yen", "credit_yen", "payable_yen", "period_start")
 _KEPT = ["call_id", "price", "units", "month"]
@@ -41,8 +43,12 @@ class RatedFile:
         np.save(self._file, kept, allow_pickle=False)
         self._blocks += 1
 
-    def lines(self, shares: Shares) -> Iterator[tuple[int, bytes]]:
-        """(calls, their lines), header first. `shares`: credit by place among the calls that were kept."""
+    def lines(self, shares: Shares, credited: Callable[[Ints, Ints, Ints, Ints], None]) -> Iterator[tuple[int, bytes]]:
+        """(calls, their lines), header first.
+
+        `shares`: credit by place among the calls that were kept. `credited` hears of contract, month, price and credit
+        of those calls.
+        """
         yield 0, csv_line(RATED_COLUMNS).encode()
         self._texts = [b""] * (len(self._days.prices) * _TABLED_UNITS)
         self._made = np.zeros(len(self._texts), np.bool_)
@@ -54,32 +60,37 @@ class RatedFile:
                 block = np.load(self._file, allow_pickle=False)
                 for start in range(0, len(block), _AT_ONCE):
                     part = block[start : start + _AT_ONCE]
-                    count = len(part)
-                    credited = slice(*np.searchsorted(shares.place, (first, first + count)))
-                    places, credit = (shares.place[credited] - first).tolist(), shares.credit_yen[credited].tolist()
-                    pieces = [b""] * (3 * count)
+                    some = slice(*np.searchsorted(shares.place, (first, first + len(part))))
+                    rows, yen = shares.place[some] - first, shares.credit_yen[some]
+                    credited(shares.contract[some], part["month"][rows], part["price"][rows], yen)
+                    pieces = [b""] * (3 * len(part))
                     pieces[0::3] = _call_ids(part)
-                    pieces[1::3] = self._amounts(part["price"], part["units"], dict(zip(places, credit, strict=True)))
+                    pieces[1::3] = self._amounts(part["price"], part["units"], rows, yen)
                     pieces[2::3] = _each(months, part["month"])
-                    yield count, b"".join(pieces)
-                    first += count
+                    yield len(part), b"".join(pieces)
+                    first += len(part)
 
-    def _amounts(self, price: Ints, units: Ints, credit: dict[int, int]) -> list[bytes]:
-        """`,class,units,charge,credit,payable,` of each call; `credit` by index."""
+    def _amounts(self, price: Ints, units: Ints, credited: Ints, credit: Ints) -> list[bytes]:
+        """`,class,units,charge,credit,payable,` of each call; those that are `credited` with their credit."""
         tabled = units < _TABLED_UNITS
         keys = np.where(tabled, price.astype(np.int64) * _TABLED_UNITS + units, 0)
         for key in np.unique(keys[tabled & ~self._made[keys]]).tolist():
-            self._texts[key] = self._amount(key // _TABLED_UNITS, key % _TABLED_UNITS, 0)
+            self._texts[key] = _amount(self._days.prices[key // _TABLED_UNITS], key % _TABLED_UNITS, 0)
             self._made[key] = True
         result = _each(self._texts, keys)
-        for index in {*np.flatnonzero(~tabled).tolist(), *credit}:
-            result[index] = self._amount(int(price[index]), int(units[index]), credit.get(index, 0))
+        for index in np.flatnonzero(~tabled).tolist():
+            result[index] = _amount(self._days.prices[int(price[index])], int(units[index]), 0)
+        prices = self._days.prices
+        rows = (credited.tolist(), price[credited].tolist(), units[credited].tolist(), credit.tolist())
+        for index, price_index, count, yen in zip(*rows, strict=True):
+            result[index] = _amount(prices[price_index], count, yen)
         return result
 
-    def _amount(self, price_index: int, units: int, credit: int) -> bytes:
-        price = self._days.prices[price_index]
-        yen = units * price.yen_per_unit
-        return f",{quoted(price.number_class)},{units},{yen},{credit},{yen - credit},".encode()
+
+@lru_cache(maxsize=1 << 14)
+def _amount(price: Price, units: int, credit: int) -> bytes:
+    yen = units * price.yen_per_unit
+    return f",{quoted(price.number_class)},{units},{yen},{credit},{yen - credit},".encode()
 
 
 def _each(texts: list[bytes], indices: Any) -> list[bytes]:

@@ -21,9 +21,9 @@ import numpy as np
 from denwa.rating.files.call_order import joined, order_of
 from denwa.rating.files.call_rows import RatedCall, Records, record_type, records_of
 
-RUN_ROWS = 1 << 17  # sorted at once
-_FAN_IN = 128  # runs merged at once
-_LEAST_BLOCK = 1024
+RUN_ROWS = 1 << 16  # sorted at once
+_FAN_IN = 256  # runs merged at once
+_LEAST_BLOCK = 256
 _LONG_BYTES = 4 << 20  # of long call ids in memory
 _LONG_ROWS = 32  # of them given out at once: a field of a CSV file has up to 128 KiB
 _Key = tuple[bytes, int, int, int]

@@ -9,19 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from denwa.config.settings import Numbering
-from denwa.numbering import NumberClass, load_plan
-from denwa.rating.files.days import Days
 from denwa.rating.files.fields import WORD, Fields, equal, short_numbers, words_of
 from denwa.rating.files.moments import Moments
-from denwa.rating.files.number_classes import leading_digits
 from denwa.rating.moment import MomentError, parse_moment
-from denwa.rating.tariff import PRICED_CLASSES
-from tests.rating.shipped import BOOK
 
 MARGIN = 2 * WORD
-CONFIGURED = Numbering()
-PLAN = load_plan(CONFIGURED.directory, CONFIGURED.operator_file)
 
 
 def column(texts: list[str]) -> Fields:
@@ -93,29 +85,3 @@ def test_a_moment_outside_of_time_is_left() -> None:
     assert Moments().read(column(texts))[1].tolist() == [False, False, True]
     with suppress(MomentError):
         assert not parse_moment(texts[0])
-
-
-BEGINNINGS = sorted(PLAN.beginnings_on(BOOK.tariffs[-1].valid_from)[1])
-DIALLED = st.builds(
-    lambda beginning, rest, length: (beginning + rest)[:length],
-    st.sampled_from(BEGINNINGS) | st.sampled_from(["0505001", "0501000", "01081", "0100", "0601", "00", "184", ""]),
-    st.text("0123456789", min_size=16, max_size=16),
-    st.integers(9, 17),
-)
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.lists(DIALLED | st.text("0123456789-", min_size=9, max_size=17), min_size=1, max_size=50), st.booleans())
-def test_classes_are_those_of_the_number_plan(texts: list[str], later: bool) -> None:  # N4: 060 from 2026-07-01
-    days = Days(BOOK, PLAN)
-    day = days.index_of(20_700 if later else 20_600)
-    numbers, ok = leading_digits(column(texts))
-    found = days.number_plans[days.plan_of[day]].find(
-        np.where(ok, numbers, 0), np.where(ok, [len(text) for text in texts], 0)
-    )
-    for text, fine, index in zip(texts, ok.tolist(), found.tolist(), strict=True):
-        number_class = PLAN.class_of(text, days.days[day])
-        if fine and index >= 0:
-            assert PRICED_CLASSES[index] == number_class, text
-        elif isinstance(number_class, NumberClass):  # left to be asked for alone
-            assert not text.isdigit() or not 10 <= len(text) <= 16 or text.startswith("01081") or text[0] != "0", text
