@@ -22,6 +22,7 @@ from denwa.voip.proxy.forward import pop_via
 from denwa.voip.proxy.invite import UNDERSTOOD, InviteChain
 from denwa.voip.proxy.ports import VoicemailPlaces
 from denwa.voip.proxy.setup import Branch, CallSetup
+from denwa.voip.proxy.targets import TargetChoice
 from denwa.voip.registrar.handler import Registrar
 from denwa.voip.sip.checks import RECOGNISED, request_fault, response_fault, unsupported_extensions
 from denwa.voip.sip.digest import Digest
@@ -68,7 +69,7 @@ class SipEngine:
         self.dialogs = Dialogs(ctx, self.calls, self._call_over)
         setup = CallSetup(ctx, self.admission, self.dialogs, voicemail)
         self._setup = setup
-        self._invites = InviteChain(ctx, self.calls, self.admission, self.registrar, setup)
+        self._invites = InviteChain(ctx, self.calls, self.admission, TargetChoice(ctx, self.registrar), setup)
         self._peer: Peer = ("", 0)
         self._swept = 0.0
         self._calls_due = 0.0

@@ -10,12 +10,12 @@ from denwa.voip.context import Context
 from denwa.voip.proxy.admission import Admission, Admitted, Denied
 from denwa.voip.proxy.forward import count_hop, foreign_routes, is_loop, strip_own_routes
 from denwa.voip.proxy.identity import ask_privacy, assert_identity, hidden_incoming_from, strip_claims, subscriber_from
-from denwa.voip.proxy.setup import GATEWAY_RING, CallSetup, Setup, Target, TargetKind
-from denwa.voip.registrar.handler import Registrar
+from denwa.voip.proxy.setup import CallSetup, Setup
+from denwa.voip.proxy.targets import TargetChoice
 from denwa.voip.sip.checks import unsupported_extensions
 from denwa.voip.sip.fields import FieldFault, address_uri
 from denwa.voip.sip.message import CONTACT, FROM, Message
-from denwa.voip.sip.peer import Peer, is_tls
+from denwa.voip.sip.peer import Peer
 from denwa.voip.sip.transactions import ServerTransaction
 
 UNDERSTOOD = frozenset((b"timer", b"100rel", b"path", b"replaces", b"norefersub"))
@@ -23,12 +23,12 @@ UNDERSTOOD = frozenset((b"timer", b"100rel", b"path", b"replaces", b"norefersub"
 
 class InviteChain:
     def __init__(
-        self, ctx: Context, calls: CallTable, admission: Admission, registrar: Registrar, setup: CallSetup
+        self, ctx: Context, calls: CallTable, admission: Admission, targets: TargetChoice, setup: CallSetup
     ) -> None:
         self._ctx = ctx
         self._calls = calls
         self._admission = admission
-        self._registrar = registrar
+        self._targets = targets
         self._setup = setup
 
     def invite(self, server: ServerTransaction, request: Message, peer: Peer, now: float) -> None:
@@ -61,9 +61,12 @@ class InviteChain:
         self._prepare(call, request, verdict)
         setup = call.setup = Setup(server, request, asked)
         setup.late_offer = call.ilbc_modes is None
-        self._choose_targets(setup, verdict)
-        if request.uri[:5].lower() == b"sips:":
-            _only_over_tls(setup)
+        setup.secure = request.uri[:5].lower() == b"sips:"
+        if verdict.callee is None:
+            self._targets.to_gateway(setup, verdict.number)
+        else:
+            setup.hidden = verdict.identity.hidden
+            self._targets.to_subscriber(setup, verdict.callee)
         self._setup.start(call, now)
 
     def _unacceptable(self, server: ServerTransaction, request: Message, now: float) -> bool:
@@ -151,41 +154,6 @@ class InviteChain:
             request.replace(CONTACT, self._ctx.hidden_contact)
         if verdict.number_class is not NumberClass.ON_NET:
             assert_identity(request, number, domain)
-
-    def _choose_targets(self, setup: Setup, verdict: Admitted) -> None:
-        callee = verdict.callee
-        if callee is None:
-            self._to_gateway(setup, verdict.number)
-            return
-        setup.hidden = verdict.identity.hidden
-        ringing = self._registrar.ringing(callee.account)
-        if ringing is not None:
-            binding, peer = ringing
-            ring_time = float(callee.ring_time or self._ctx.settings.ring_time)
-            setup.targets.append(Target(TargetKind.PHONE, binding.contact.encode(), peer, ring_time))
-        if callee.voicemail:
-            setup.mailbox = callee
-            setup.targets.append(Target(TargetKind.VOICEMAIL, b"", ("", 0), 0.0))
-
-    def _to_gateway(self, setup: Setup, number: PhoneNumber) -> None:
-        trunk = next((trunk for trunk in self._ctx.settings.trunks if trunk.outgoing), None)
-        if trunk is None:
-            setup.failure = (503, None, "no gateway to the telephone network")
-            return
-        name = trunk.peer[0].encode()
-        host = (b"[%b]:%d" if b":" in name else b"%b:%d") % (name, trunk.peer[1])
-        uri = b"sip:%b@%b;user=phone" % (number.e164.encode(), host)
-        setup.targets.append(Target(TargetKind.GATEWAY, uri, trunk.peer, GATEWAY_RING))
-
-
-def _only_over_tls(setup: Setup) -> None:
-    """The caller asked for sips: (RFC 5630 §3.1.3, decision 0008): who is not reached over TLS is not called. The
-    voicemail is in this house."""
-    safe = [target for target in setup.targets if target.kind is TargetKind.VOICEMAIL or is_tls(target.peer)]
-    if len(safe) < len(setup.targets):
-        setup.targets.clear()
-        setup.targets.extend(safe)
-        setup.failure = (480, None, "the called side is not reached over TLS")
 
 
 def _denied(verdict: Admitted, status: int, text: str) -> Denied:

@@ -66,6 +66,7 @@ class Setup:
         "mailbox",
         "prepared",
         "refused",
+        "secure",
         "server",
         "targets",
         "timer_supported",
@@ -81,6 +82,7 @@ class Setup:
         self.targets: deque[Target] = deque()
         self.mailbox: Subscriber | None = None
         self.hidden = ""
+        self.secure = False  # asked for with sips:
         self.branch: Branch | None = None
         self.tried: list[Branch] = []
         self.cause = 480  # why the voicemail gets the call

@@ -1,0 +1,48 @@
+"""Where a call to a number is sent: the phone that rings, the gateway, the voicemail, one after the other."""
+
+from __future__ import annotations
+
+from denwa.numbering.number import PhoneNumber
+from denwa.voip.context import Context
+from denwa.voip.proxy.setup import GATEWAY_RING, Setup, Target, TargetKind
+from denwa.voip.registrar.handler import Registrar
+from denwa.voip.sip.peer import is_tls
+from denwa.voip.subscribers import Subscriber
+
+_NOWHERE = ("", 0)  # its address is known when its turn comes
+
+
+class TargetChoice:
+    def __init__(self, ctx: Context, registrar: Registrar) -> None:
+        self._ctx = ctx
+        self._registrar = registrar
+
+    def to_subscriber(self, setup: Setup, callee: Subscriber) -> None:
+        """The device that registered last (R2), then the voicemail (V1)."""
+        ringing = self._registrar.ringing(callee.account)
+        if ringing is not None:
+            binding, peer = ringing
+            ring_time = float(callee.ring_time or self._ctx.settings.ring_time)
+            self._add(setup, Target(TargetKind.PHONE, binding.contact.encode(), peer, ring_time))
+        if callee.voicemail:
+            setup.mailbox = callee
+            setup.targets.append(Target(TargetKind.VOICEMAIL, b"", _NOWHERE, 0.0))
+
+    def to_gateway(self, setup: Setup, number: PhoneNumber) -> None:
+        """The telephone network (C1)."""
+        trunk = next((trunk for trunk in self._ctx.settings.trunks if trunk.outgoing), None)
+        if trunk is None:
+            setup.failure = (503, None, "no gateway to the telephone network")
+            return
+        name = trunk.peer[0].encode()
+        host = (b"[%b]:%d" if b":" in name else b"%b:%d") % (name, trunk.peer[1])
+        uri = b"sip:%b@%b;user=phone" % (number.e164.encode(), host)
+        self._add(setup, Target(TargetKind.GATEWAY, uri, trunk.peer, GATEWAY_RING))
+
+    def _add(self, setup: Setup, target: Target) -> None:
+        """A caller who asked for sips: calls nobody who is not reached over TLS (RFC 5630 §3.1.3, decision 0008). The
+        voicemail is in this house."""
+        if setup.secure and not is_tls(target.peer):
+            setup.failure = (480, None, "the called side is not reached over TLS")
+        else:
+            setup.targets.append(target)
