@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
+from denwa.numbering import PhoneNumber
 from denwa.rating.billing_month import tokyo_day
 from denwa.storage.columns import from_millis
 from tests.cli.terminal import Terminal, open_terminal
@@ -54,14 +55,15 @@ class Office:
         text = (self.tariffs / "default" / "2000-01-01.toml").read_text(encoding="utf-8")
         for old, new in (("2000-01-01", day), ('name = "default"', f'name = "{name}"'), *changes):
             assert old in text
-            text = text.replace(old, new)
+            text = text.replace(old, new, 1 if old == "[[price]]" else -1)
         return self._write(f"tariffs/{name}/{day}.toml", text)
 
     def call(self, answered: str, duration_ms: int, number_class: str = "fixed", end_cause: str = "caller") -> None:
         """`answered`: ISO 8601 with offset."""
         call_id = f"c{len(self._rows)}"
         answered_ms = round(datetime.fromisoformat(answered).timestamp() * 1000)
-        kind = {"class": number_class, "end_cause": end_cause}
+        callee = PhoneNumber.parse(NUMBERS[number_class]).e164
+        kind = {"class": number_class, "callee": callee, "end_cause": end_cause}
         self.exchange.call(call_id=call_id, answered_ms=answered_ms, duration_ms=duration_ms, **kind)
         moment = from_millis(answered_ms).isoformat(timespec="milliseconds")
         row = (call_id, "05050010001", NUMBERS[number_class], "outgoing", moment, duration_ms, end_cause)
@@ -130,6 +132,24 @@ def test_a_call_costs_what_the_tariff_of_its_answer_says(office: Office) -> None
     expected = [("c0", "120", "960"), ("c1", "2", "18"), ("c2", "1", "9"), ("c3", "2", "16")]
     assert office.live() == office.rated() == expected
     assert [office.live_month("2026-09")] == office.file_months()
+
+
+def test_a_country_and_a_carrier_may_have_prices_of_their_own(office: Office) -> None:  # T8, T2
+    office.subscriber(datetime(2026, 8, 31, 15, tzinfo=UTC))
+    hawaii = 'class = "international"\nranges = ["+1808"]\nunit_ms = 60000\nyen_per_unit = 30\ntax = "exempt"\n'
+    carrier = 'class = "mobile"\nranges = ["+819012"]\nunit_ms = 30000\nyen_per_unit = 7\ntax = "taxed"\n'
+    office.tariff("2026-09-15", ("[[price]]", f"[[price]]\n{hawaii}\n[[price]]\n{carrier}\n[[price]]"))
+    office.call("2026-09-14T12:00:00+09:00", 60_001, "international")
+    office.call("2026-09-16T12:00:00+09:00", 60_001, "international")
+    office.call("2026-09-16T12:00:00+09:00", 60_001, "mobile")
+    office.call("2026-09-16T12:00:00+09:00", 60_001, "fixed")
+    expected = [("c0", "3", "24"), ("c1", "2", "60"), ("c2", "3", "21"), ("c3", "3", "24")]
+    assert office.live() == office.rated() == expected
+    assert [office.live_month("2026-09")] == office.file_months()
+    told = office.terminal.done("dial", NUMBERS["international"], "--on", "2026-09-15", "--json").json
+    assert (told["yen_per_unit"], told["unit_ms"]) == (30, 60_000)
+    told = office.terminal.done("dial", "010-44-20-7123-4567", "--on", "2026-09-15", "--json").json
+    assert (told["yen_per_unit"], told["unit_ms"]) == (8, 30_000)
 
 
 def test_a_change_of_the_credit_is_for_contracts_that_start_later(office: Office) -> None:  # T4, T8
