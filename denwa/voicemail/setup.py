@@ -59,8 +59,10 @@ def _check_greeting(path: Path) -> None:
     try:
         with wave.open(str(path), "rb") as sound:
             fits = sound.getnchannels() == 1 and sound.getsampwidth() == 2
-    except (OSError, EOFError, wave.Error) as fault:
-        raise VoicemailSettingsFault(f"voicemail.greeting: {path}: {fault}") from None
+    except OSError as fault:
+        raise VoicemailSettingsFault(f"voicemail.greeting: {path}: {fault.strerror}") from None
+    except (EOFError, wave.Error) as fault:
+        raise VoicemailSettingsFault(f"voicemail.greeting: {path}: not a WAV file: {fault}") from None
     if not fits:
         raise VoicemailSettingsFault(f"voicemail.greeting: {path}: must be mono with 16-bit samples")
 

@@ -204,7 +204,7 @@ SETTINGS = [
     ),
     row(
         "denwa.toml", "", '\n[voicemail]\ngreeting = "/no/such.wav"\n',
-        "denwa.toml:12: voicemail.greeting: /no/such.wav: [Errno 2] No such file or directory: '/no/such.wav'",
+        "denwa.toml:12: voicemail.greeting: /no/such.wav: No such file or directory",
     ),
     row(
         "denwa.toml", "", "\n[voicemail]\nrtp_port_min = 20000\nrtp_port_max = 20003\n",
