@@ -18,6 +18,7 @@ from denwa.rating.tariff_files import check_tariffs, tariff_names
 from denwa.voicemail.faults import VoicemailSettingsFault
 from denwa.voicemail.setup import pool_options
 from denwa.voicemail.transport import SmtpServer, SmtpTransport
+from denwa.voip.listen.tls import CertificateFault, Certificates
 
 
 @click.group()
@@ -35,7 +36,7 @@ def check(ctx: click.Context, file: Path | None) -> None:
     if (reading.settings.data_dir / MARKER).exists():
         reading = read_settings(path, demo=True)
     # What a faulty section names is not known: the data files of the default are looked at instead.
-    faults = [*reading.faults, *_voicemail(reading), *_mail(reading), *_data(reading)]
+    faults = [*reading.faults, *_certificates(reading), *_voicemail(reading), *_mail(reading), *_data(reading)]
     faults += map(str, check_profiles(reading.settings.billing.profile_directory))
     for text in faults:
         click.echo(text, err=True)
@@ -46,6 +47,15 @@ def check(ctx: click.Context, file: Path | None) -> None:
 
 def _from_environment() -> Path | None:
     return Path(os.environ["DENWA_CONFIG"]) if os.environ.get("DENWA_CONFIG") else None
+
+
+def _certificates(reading: SettingsReading) -> Iterator[str]:
+    sip = reading.settings.sip
+    if sip.tls_certificate is not None and sip.tls_key is not None:
+        try:
+            Certificates(sip.tls_certificate, sip.tls_key, sip.tls_ca_file)
+        except CertificateFault as fault:
+            yield reading.fault(("sip", "tls_certificate"), str(fault))
 
 
 def _voicemail(reading: SettingsReading) -> Iterator[str]:

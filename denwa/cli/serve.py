@@ -156,10 +156,7 @@ class Service:
             certificates=open_certificates(settings),
             tls_names=tls_names(settings),
         )
-        if server.certificates is not None:
-            asyncio.get_running_loop().add_signal_handler(
-                signal.SIGHUP, partial(server.certificates.reload, always=True)
-            )
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, partial(_read_again, server))
         places.flush = server.flush
         store = open_journal_store(settings)
         stack.callback(store.close)
@@ -232,6 +229,14 @@ class Service:
             await serving
 
         stack.push_async_callback(close)
+
+
+def _read_again(server: SipServer) -> None:
+    """SIGHUP: what an operator renews while the service runs."""
+    if server.certificates is not None:
+        server.certificates.reload(always=True)
+    else:
+        log.info("SIGHUP: there is no certificate to read again")
 
 
 async def _collect_garbage(server: SipServer) -> None:

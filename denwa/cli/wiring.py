@@ -83,11 +83,20 @@ def _trunk(gateway: Gateway) -> Trunk:
     host = _address_of(gateway.host, gateway.name)
     sources = set()
     for text in gateway.addresses or [gateway.host]:
-        name, colon, port = text.rpartition(":") if text.count(":") == 1 else (text, "", "")
-        sources.add((_address_of(name, gateway.name), int(port) if colon and port.isdigit() else 0))
+        name, port = _host_and_port(text)
+        sources.add((_address_of(name, gateway.name), int(port) if port.isdigit() else 0))
     flow = {"tcp": CONNECT, "tls": CONNECT_TLS}.get(gateway.transport)
     peer: Peer = (host, gateway.port) if flow is None else (host, gateway.port, flow)
     return Trunk(gateway.name, peer, frozenset(sources), gateway.incoming, gateway.outgoing)
+
+
+def _host_and_port(text: str) -> tuple[str, str]:
+    """`host`, `host:port`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:port`; the port "" when there is none."""
+    if text.startswith("["):
+        name, _, rest = text[1:].partition("]")
+        return name, rest.removeprefix(":")
+    name, _, port = text.partition(":") if text.count(":") == 1 else (text, "", "")
+    return name, port
 
 
 def tls_names(settings: Settings) -> dict[tuple[str, int], str]:
