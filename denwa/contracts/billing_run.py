@@ -13,12 +13,12 @@ from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
-from denwa.contracts.billing_life import Bill, Policy, due_day
+from denwa.contracts.billing_life import Bill, BillState, Policy, due_day
 from denwa.contracts.csv_rows import BadRow
 from denwa.contracts.dormancy import Dormant, due_notices, outdated, told
 from denwa.contracts.faults import ContractFault
 from denwa.contracts.notices import Addressee, Notice, NoticeKind, NoticeState, dormancy_notice
-from denwa.contracts.payments import ResultRow, applied
+from denwa.contracts.payments import PaymentResult, ResultRow, applied
 from denwa.contracts.ports import BillingStore, DormancyRule, InterestLedger, LateInterestRule
 from denwa.contracts.standing import Clerk
 from denwa.contracts.subscriber import State
@@ -94,8 +94,7 @@ class BillingRun:
         self._take_in(reading.report, who, now)
         for batch in _batches(rows):
             with self._clerk(day, who, now) as clerk:
-                touched = dict.fromkeys(number for row in batch if (number := self._apply(clerk, row, reading)))
-                self._settle(clerk, touched, reading.report)
+                self._settle(clerk, self._apply(clerk, batch, reading), reading.report)
         self.give(reading.report, who, now)
         self._charge_interest(reading.report, who, now)
         return reading
@@ -161,27 +160,33 @@ class BillingRun:
                 _, done = clerk.settle(subscriber, self.policy)
                 report.done += [Done(number, what) for what in done]
 
-    def _apply(self, clerk: Clerk, row: ResultRow | BadRow, reading: Reading) -> str:
-        """The subscriber of the row; "" when the row changes nothing."""
-        if isinstance(row, BadRow):
-            reading.bad.append(row)
-            return ""
-        unit, result = clerk.unit, row.result
-        bill = unit.bill(result.subscriber, result.month)
-        try:
-            after = applied(result, bill, unit.payment_result(result.reference), clerk.day)
-        except ContractFault as fault:
-            reading.bad.append(BadRow(row.line, str(fault)))
-            return ""
-        if after is None:
-            reading.known += 1
-            return ""
-        unit.put_bill(after)
-        unit.add_payment_result(result)
-        paid = f" on {result.paid_on}" if result.paid_on else ""
-        unit.log([result.subscriber], f"bill {result.month} {result.outcome}{paid}: {result.reference}")
-        reading.taken += 1
-        return result.subscriber
+    def _apply(self, clerk: Clerk, rows: Sequence[ResultRow | BadRow], reading: Reading) -> list[str]:
+        """Keep the good ones of `rows`; the subscribers for whom something may follow from them."""
+        results = [row.result for row in rows if not isinstance(row, BadRow)]
+        bills = clerk.unit.bills_of([(result.subscriber, result.month) for result in results])
+        known = clerk.unit.payment_results([result.reference for result in results])
+        taken: list[tuple[PaymentResult, Bill]] = []
+        concerned: dict[str, None] = {}
+        for row in rows:
+            if isinstance(row, BadRow):
+                reading.bad.append(row)
+                continue
+            result, key = row.result, (row.result.subscriber, row.result.month)
+            try:
+                after = applied(result, bills.get(key), known.get(result.reference), clerk.day)
+            except ContractFault as fault:
+                reading.bad.append(BadRow(row.line, str(fault)))
+                continue
+            if after is None:
+                reading.known += 1
+                continue
+            if (bills[key].state, after.state) != (BillState.DUE, BillState.PAID):  # the ordinary case
+                concerned[result.subscriber] = None
+            bills[key], known[result.reference] = after, result
+            taken.append((result, after))
+        clerk.unit.put_results(taken)
+        reading.taken += len(taken)
+        return list(concerned)
 
     def _write_dormancy(self, report: Report, who: str, now: datetime) -> None:
         known = self.store.dormancy_notices()
@@ -223,18 +228,24 @@ class BillingRun:
             report.by_letter.append(current)
 
     def _charge_interest(self, report: Report, who: str, now: datetime) -> None:
-        for bill in self.store.paid_without_interest():
-            assert bill.paid_on is not None  # a paid bill has its day
-            principal = max(0, bill.total_yen - bill.late_interest_yen)
-            yen, working = self.late_interest(bill.subscriber, principal, bill.due_on, bill.paid_on)
-            if yen:
-                # The ledger's own transaction: interrupted here, the next step posts the same again, to no effect.
-                self.ledger(bill, yen, working, who, now)
-                report.done.append(Done(bill.subscriber, f"late interest of {bill.month}: {working}"))
-            with self.store.changing(who, now) as unit:
-                unit.put_bill(bill._replace(interest_yen=yen))
+        for batch in _batches(self.store.paid_without_interest()):
+            charged = []
+            for bill in batch:
+                assert bill.paid_on is not None  # a paid bill has its day
+                yen, working = 0, ""
+                if bill.paid_on > bill.due_on:
+                    principal = max(0, bill.total_yen - bill.late_interest_yen)
+                    yen, working = self.late_interest(bill.subscriber, principal, bill.due_on, bill.paid_on)
                 if yen:
-                    unit.log([bill.subscriber], f"late interest of {bill.month}: {working}")
+                    # The ledger's own transaction: interrupted here, the next step posts the same again, to no effect.
+                    self.ledger(bill, yen, working, who, now)
+                charged.append((bill._replace(interest_yen=yen), f"late interest of {bill.month}: {working}"))
+            with self.store.changing(who, now) as unit:
+                unit.put_interest([bill for bill, _ in charged])
+                for bill, what in charged:
+                    if bill.interest_yen:
+                        unit.log([bill.subscriber], what)
+                        report.done.append(Done(bill.subscriber, what))
 
 
 def give_by_hand(clerk: Clerk, notice: Notice, channel: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, datetime
 from typing import NamedTuple, Protocol
@@ -79,9 +79,21 @@ class ContractsUnit(Protocol):
 
     def put_bill(self, bill: Bill) -> None: ...
 
-    def payment_result(self, reference: str) -> PaymentResult | None: ...
+    def put_interest(self, bills: Sequence[Bill]) -> None:
+        """Write what late payment of these bills has cost."""
+        ...
 
-    def add_payment_result(self, result: PaymentResult) -> None: ...
+    def bills_of(self, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], Bill]:
+        """The bills, paid ones too, of pairs of number and month (at most 1,000)."""
+        ...
+
+    def payment_results(self, references: Collection[str]) -> dict[str, PaymentResult]:
+        """Those results that were read before under one of `references` (at most 1,000)."""
+        ...
+
+    def put_results(self, results: Sequence[tuple[PaymentResult, Bill]]) -> None:
+        """Keep what the agent said with the bills as they are after it; each gets an entry in the change log."""
+        ...
 
     def measures(self, number: str) -> list[Measure]:
         """Measures that are announced or in force, in the order in which they were made."""

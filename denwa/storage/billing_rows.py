@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from denwa.contracts.billing_life import Bill, BillState
@@ -19,6 +19,9 @@ from denwa.storage.tables.voicemail import outbox
 from denwa.voicemail.letters import Kind, Letter
 
 LIVE = (str(MeasureState.ANNOUNCED), str(MeasureState.IN_FORCE))
+_CLAIM = update(claims).where(
+    claims.c.subscriber == bindparam("of_subscriber"), claims.c.month == bindparam("of_month")
+)
 
 
 class BillingRows:
@@ -53,20 +56,47 @@ class BillingRows:
 
     def put_bill(self, bill: Bill) -> None:
         where = (claims.c.subscriber == bill.subscriber, claims.c.month == bill.month)
-        values = {"state": str(bill.state), "paid_on": bill.paid_on, "interest_yen": bill.interest_yen}
+        values = {"state": str(bill.state), "paid_on": bill.paid_on}
         self._connection.execute(update(claims).where(*where).values(**values))
 
-    def payment_result(self, reference: str) -> PaymentResult | None:
-        row = self._connection.execute(
-            select(payment_results).where(payment_results.c.reference == reference)
-        ).one_or_none()
-        if row is None:
-            return None
-        return PaymentResult(row.subscriber, row.month, Outcome(row.outcome), row.paid_on, row.amount_yen, reference)
+    def put_interest(self, bills: Sequence[Bill]) -> None:
+        change = _CLAIM.values(interest_yen=bindparam("to_yen"))
+        rows = [{"of_subscriber": b.subscriber, "of_month": b.month, "to_yen": b.interest_yen} for b in bills]
+        self._connection.execute(change, rows)
 
-    def add_payment_result(self, result: PaymentResult) -> None:
-        values = result._asdict() | {"outcome": str(result.outcome), "read_at": self._now, "who": self._who}
-        self._connection.execute(insert(payment_results).values(values))
+    def bills_of(self, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], Bill]:
+        wanted = set(keys)
+        query = select(claims).where(claims.c.subscriber.in_({number for number, _ in wanted}))
+        query = query.where(claims.c.month.in_({month for _, month in wanted}))
+        found = (bill_of(row) for row in self._connection.execute(query))
+        return {key: bill for bill in found if (key := (bill.subscriber, bill.month)) in wanted}
+
+    def payment_results(self, references: Collection[str]) -> dict[str, PaymentResult]:
+        query = select(payment_results).where(payment_results.c.reference.in_(set(references)))
+        return {
+            row.reference: PaymentResult(
+                row.subscriber, row.month, Outcome(row.outcome), row.paid_on, row.amount_yen, row.reference
+            )
+            for row in self._connection.execute(query)
+        }
+
+    def put_results(self, results: Sequence[tuple[PaymentResult, Bill]]) -> None:
+        if not results:
+            return
+        common = {"read_at": self._now, "who": self._who}
+        rows = [result._asdict() | {"outcome": str(result.outcome)} | common for result, _ in results]
+        self._connection.execute(insert(payment_results), rows)
+        change = _CLAIM.values(state=bindparam("to_state"), paid_on=bindparam("to_paid_on"))
+        states = [
+            {"of_subscriber": b.subscriber, "of_month": b.month, "to_state": str(b.state), "to_paid_on": b.paid_on}
+            for _, b in results
+        ]
+        self._connection.execute(change, states)
+        entries = [
+            {"at": self._now, "who": self._who, "subscriber": result.subscriber, "what": _said(result)}
+            for result, _ in results
+        ]
+        self._connection.execute(insert(changes), entries)
 
     def measures(self, number: str) -> list[Measure]:
         query = measures_query().where(measures.c.subscriber == number, measures.c.state.in_(LIVE))
@@ -127,6 +157,11 @@ class BillingRows:
         }
         self._connection.execute(_insert_new(self._connection, outbox).values(values))
         self._connection.execute(update(notices).where(notices.c.id == notice.key).values(mail_id=mail_id))
+
+
+def _said(result: PaymentResult) -> str:
+    paid = f" on {result.paid_on}" if result.paid_on else ""
+    return f"bill {result.month} {result.outcome}{paid}: {result.reference}"
 
 
 def bill_of(row: Row[Any]) -> Bill:

@@ -115,8 +115,7 @@ def test_results_are_kept_as_they_were_read(engine: Engine, billing: BillingRun)
     row = result(Outcome.PAID, date(2026, 10, 31), "A-1")
     assert billing.read([row], date(2026, 11, 1), "agent", NOW).taken == 1
     with billing.store.changing("test", NOW) as unit:
-        assert unit.payment_result("A-1") == row.result
-        assert unit.payment_result("A-2") is None
+        assert unit.payment_results(["A-1", "A-2"]) == {"A-1": row.result}
         assert unit.bills(NUMBER) == []
         paid = unit.bill(NUMBER, "2026-09")
     assert paid is not None
