@@ -27,6 +27,7 @@ from denwa.rating.trial_balance import TrialBalance, trial_balance
 
 _TABLE_WIDTH = 200  # when the output is no terminal
 _EVER = ("1970-01", "8999-12")
+_FIRST = "料金 charge"
 _COLOURS = {
     PostingKind.REVERSAL: "赤 red",
     PostingKind.CALL: "黒 black",
@@ -122,7 +123,10 @@ def rerate(
     duration_ms: int | None,
     fault: bool,
 ) -> None:
-    """Charge a call anew with the data that are right now (赤黒): tariff, number plan, contract, and what is named."""
+    """Charge a call anew with the data that are right now (赤黒): tariff, number plan, contract, and what is named.
+
+    A call that could not be rated is rated.
+    """
     settings = settings_of(ctx)
     with ledger_desk(settings) as desk:
         found = _the_only(desk, call_id, leg)
@@ -205,7 +209,7 @@ def _tell(made: Sequence[Posting], dry_run: bool, as_json: bool) -> None:
 
 
 def _text(line: dict[str, Any]) -> str:
-    colour = "料金 charge" if not line["revision"] else _COLOURS[PostingKind(line["kind"])]
+    colour = _FIRST if not line["revision"] else _COLOURS[PostingKind(line["kind"])]
     return (
         f"{colour}  {line['month']}  {line['call_id']}  {line['working']}: "
         f"charge {line['charge_yen']:+d}, credit {line['credit_yen']:+d}, to pay {line['payable_yen']:+d} yen"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -36,8 +36,11 @@ class Because(NamedTuple):
 
 
 class _Stand(NamedTuple):
+    """Where a correction begins. `call` is None when the call is not rated."""
+
     ledger: LedgerTransaction
-    call: RatedCall
+    record_id: int
+    call: RatedCall | None
     closed: Mapping[str, ClosedMonth]
 
 
@@ -58,18 +61,22 @@ class Corrector:
         _check(because)
         with self.ledger.transaction() as ledger:
             stand = _stand(ledger, record_id)
+            if stand.call is None:
+                raise CorrectionRefusal("it is not rated, so there is nothing to take back")
             if not stand.call.in_force:
                 raise CorrectionRefusal("its charge is taken back already")
-            red = _red(stand)
-            moves, credit = self._share_anew(stand, None)
-            return self._post(stand, [red, *moves], credit, because, now_ms, post)
+            red = _red(stand.call, stand.closed)
+            moves, credit = self._share_anew(stand, red.subscriber, None)
+            if post:
+                self._post(stand, [red, *moves], credit, because, now_ms)
+            return [red, *moves]
 
     def rerate(self, call: EndedCall, because: Because, now_ms: int, *, post: bool = True) -> list[Posting]:
         """Charge `call`, a record with the data that are right now, anew; and share the credit out anew (T4).
 
         The postings: a red one that takes the charge in force back, the black one, then the credit that other calls
-        get or lose. None when the call is charged just so already. With `post` False nothing is written.
-        CorrectionRefusal when it is not rated yet or cannot be rated.
+        get or lose. None when the call is charged just so already. A call that could not be rated is rated now. With
+        `post` False nothing is written. CorrectionRefusal when it cannot be rated.
         """
         _check(because)
         terms = self.accounts.terms({call.subscriber})
@@ -79,22 +86,24 @@ class Corrector:
             raise CorrectionRefusal(f"it cannot be rated: {fault}") from None
         with self.ledger.transaction() as ledger:
             stand = _stand(ledger, call.record_id)
-            if stand.call.rating.subscriber != call.subscriber:
-                raise CorrectionRefusal(f"the ledger has it under {stand.call.rating.subscriber}")
-            made = [_red(stand)] if stand.call.in_force else []
-            black = _black(stand, call, account, charge, stand.call.revision + len(made) + 1)
-            if stand.call.in_force and _alike(stand.call.rating, black):
+            black = _black(stand, call, account, charge)
+            before = stand.call
+            if before is not None and before.rating.subscriber != call.subscriber:
+                raise CorrectionRefusal(f"the ledger has it under {before.rating.subscriber}")
+            if before is not None and before.in_force and _alike(before.rating, black):
                 return []
-            moves, credit = self._share_anew(stand, black)
-            if black.record_id in credit.shares:
-                share = credit.shares[black.record_id]
-                black = black._replace(charge=charge.with_credit(share), credit_yen=share)
-            return self._post(stand, [*made, black, *moves], credit, because, now_ms, post)
+            moves, credit = self._share_anew(stand, call.subscriber, black)
+            share = credit.shares.get(black.record_id, 0)
+            made = [black._replace(charge=charge.with_credit(share), credit_yen=share), *moves]
+            if before is not None and before.in_force:
+                made.insert(0, _red(before, stand.closed))
+            if post:
+                self._post(stand, made, credit, because, now_ms)
+            return made
 
-    def _share_anew(self, stand: _Stand, black: Posting | None) -> tuple[list[Posting], _Shared]:
+    def _share_anew(self, stand: _Stand, subscriber: str, black: Posting | None) -> tuple[list[Posting], _Shared]:
         """The credit of the contract, shared out over its calls in the order in which they ended (T4)."""
-        subscriber, own = stand.call.rating.subscriber, stand.call.rating.record_id
-        others = [call for call in stand.ledger.charged(subscriber) if call.rating.record_id != own]
+        others = [call for call in stand.ledger.charged(subscriber) if call.rating.record_id != stand.record_id]
         granted = self._granted(stand.ledger, subscriber)
         order = CreditOrder(granted)
         rated = [call.rating for call in others] + ([black] if black else [])
@@ -114,14 +123,11 @@ class Corrector:
             raise CorrectionRefusal(f"{subscriber} is no subscriber")
         return self.tariffs.credit_at_start(tokyo_day(terms.service_start_ms))
 
-    def _post(
-        self, stand: _Stand, made: list[Posting], credit: _Shared, because: Because, now_ms: int, post: bool
-    ) -> list[Posting]:
-        if post:
-            stand.ledger.post(made, now_ms)
-            stand.ledger.put_corrections([Correction(p.record_id, p.revision, *because) for p in made])
-            stand.ledger.put_credit({stand.call.rating.subscriber: credit.state})
-        return made
+    def _post(self, stand: _Stand, made: list[Posting], credit: _Shared, because: Because, now_ms: int) -> None:
+        stand.ledger.post(made, now_ms)
+        stand.ledger.put_corrections([Correction(p.record_id, p.revision, *because) for p in made])
+        stand.ledger.put_credit({made[0].subscriber: credit.state})
+        stand.ledger.put_problems([], [stand.record_id], now_ms)
 
 
 class _Shared(NamedTuple):
@@ -136,21 +142,22 @@ def _check(because: Because) -> None:
 
 
 def _stand(ledger: LedgerTransaction, record_id: int) -> _Stand:
-    postings: Sequence[Posting] = ledger.postings_of(record_id)
-    if not postings:
-        raise CorrectionRefusal("it is not rated, so there is nothing to correct")
-    return _Stand(ledger, as_it_stands(postings), ledger.closed_months())
+    postings = ledger.postings_of(record_id)
+    return _Stand(ledger, record_id, as_it_stands(postings) if postings else None, ledger.closed_months())
 
 
-def _red(stand: _Stand) -> Posting:
-    call = stand.call
-    return reversal(call.rating, call.revision + 1, open_month(call.rating.month, stand.closed), call.credit_yen)
+def _red(call: RatedCall, closed: Mapping[str, ClosedMonth]) -> Posting:
+    return reversal(call.rating, call.revision + 1, open_month(call.rating.month, closed), call.credit_yen)
 
 
-def _black(stand: _Stand, call: EndedCall, account: AccountTerms, charge: Charge, revision: int) -> Posting:
+def _black(stand: _Stand, call: EndedCall, account: AccountTerms, charge: Charge) -> Posting:
     belongs = billing_month_of(tokyo_day(call.answered_ms), account.bill_day)
     billed = open_month(belongs, stand.closed)
     made = call_posting(call.record_id, call.subscriber, call.call_id, call.ended_ms, charge, belongs, billed)
+    if stand.call is None:
+        return made
+    # After the red one, if there is one.
+    revision = stand.call.revision + (2 if stand.call.in_force else 1)
     return made._replace(revision=revision, corrects=stand.call.rating.revision)
 
 

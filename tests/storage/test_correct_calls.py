@@ -166,6 +166,22 @@ def test_a_trial_writes_nothing(exchange: Exchange, corrector: Corrector) -> Non
     assert count(exchange) == 1
 
 
+def test_a_call_that_could_not_be_rated_is_rated_by_hand(exchange: Exchange, corrector: Corrector) -> None:  # T8, T4
+    unclear = exchange.call(duration_ms=300_000, **{"class": ""})
+    later = exchange.call(duration_ms=300_000)
+    exchange.rater.catch_up(NOW_MS)
+    assert exchange.ledger.progress().problems == 1
+    right = record(exchange, unclear)._replace(number_class="mobile")
+    made = corrector.rerate(right, BECAUSE, NOW_MS)
+    assert [(posting.kind, posting.revision) for posting in made] == [
+        (PostingKind.CALL, 0),
+        (PostingKind.CREDIT_MOVE, 1),
+    ]
+    assert booked(exchange) == {unclear: (1, 80, 80), later: (1, 80, 20)}
+    assert exchange.ledger.progress().problems == 0
+    assert exchange.rater.catch_up(NOW_MS + 1, at_once=True).rated == 0  # T13
+
+
 def test_what_cannot_be_corrected_is_refused_with_the_reason(exchange: Exchange, corrector: Corrector) -> None:
     with pytest.raises(CorrectionRefusal, match="not rated"):
         corrector.reverse(999, BECAUSE, NOW_MS)
