@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from denwa.cli.desk import at_the_keyboard, numbering_plan, phone_number
+from denwa.cli.ledger_output import (
+    adjustment_fields,
+    balance_fields,
+    posting_fields,
+    posting_text,
+    print_adjustments,
+    print_balance,
+)
 from denwa.cli.main import StateError, settings_of
-from denwa.cli.rating_desk import LedgerDesk, ledger_desk, month_name, national, now_ms, tokyo_text
+from denwa.cli.rating_desk import LedgerDesk, ledger_desk, month_name, national, now_ms
 from denwa.config.settings import Settings
 from denwa.numbering import NumberClass
 from denwa.rating.billing_month import billing_month_named, tokyo_day
-from denwa.rating.books import AccountTotal
 from denwa.rating.charge import NETWORK_FAULT
 from denwa.rating.correct_calls import Because
-from denwa.rating.ledger import Posting, PostingKind
-from denwa.rating.ports import CHARGED_LEGS, BookedAdjustment, EndedCall, FoundCall
+from denwa.rating.ledger import Posting
+from denwa.rating.ports import CHARGED_LEGS, EndedCall, FoundCall
 from denwa.rating.tariff import PRICED_CLASSES
-from denwa.rating.trial_balance import TrialBalance, trial_balance
+from denwa.rating.trial_balance import trial_balance
 
-_TABLE_WIDTH = 200  # when the output is no terminal
 _EVER = ("1970-01", "8999-12")
-_FIRST = "料金 charge"
-_COLOURS = {
-    PostingKind.REVERSAL: "赤 red",
-    PostingKind.CALL: "黒 black",
-    PostingKind.CREDIT_MOVE: "特典 credit",
-}
 
 
 @click.group()
@@ -48,9 +45,9 @@ def balance(ctx: click.Context, as_json: bool) -> None:
     with ledger_desk(settings_of(ctx)) as desk:
         shown = trial_balance(desk.ending, desk.books)
     if as_json:
-        click.echo(json.dumps(_balance_fields(shown), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(balance_fields(shown), ensure_ascii=False, indent=2))
     else:
-        _print_balance(shown)
+        print_balance(shown)
     if shown.differences:
         raise StateError("\n".join([*shown.differences, f"{len(shown.differences)} differences found"]))
 
@@ -65,7 +62,7 @@ def show(ctx: click.Context, call_id: str, leg: str | None, as_json: bool) -> No
     with ledger_desk(settings_of(ctx)) as desk:
         found = _found(desk, call_id, leg)
         lines = [
-            _posting_fields(posting) | {"who": why.who if why else "", "reason": why.reason if why else ""}
+            posting_fields(posting) | {"who": why.who if why else "", "reason": why.reason if why else ""}
             for call in found
             for posting, why in desk.books.history(call.call.record_id)
         ]
@@ -74,7 +71,7 @@ def show(ctx: click.Context, call_id: str, leg: str | None, as_json: bool) -> No
         return
     for line in lines:
         by = f" ({line['who']}: {line['reason']})" if line["who"] else ""
-        click.echo(f"{_text(line)}{by}")
+        click.echo(f"{posting_text(line)}{by}")
 
 
 def _correction(command: Any) -> Any:
@@ -152,9 +149,9 @@ def adjustments(ctx: click.Context, subscriber: str | None, month: str | None, a
     with ledger_desk(settings_of(ctx)) as desk:
         found = desk.statements.adjustments(first.start, last.end, number)
     if as_json:
-        click.echo(json.dumps([_adjustment_fields(booked) for booked in found], ensure_ascii=False, indent=2))
+        click.echo(json.dumps([adjustment_fields(booked) for booked in found], ensure_ascii=False, indent=2))
     elif found:
-        _print_adjustments(found)
+        print_adjustments(found)
     else:
         click.echo("調整はありません。 No adjustments.")
 
@@ -196,103 +193,13 @@ def _class_now(settings: Settings, found: FoundCall) -> str:
 
 
 def _tell(made: Sequence[Posting], dry_run: bool, as_json: bool) -> None:
-    lines = [_posting_fields(posting) for posting in made]
+    lines = [posting_fields(posting) for posting in made]
     if as_json:
         click.echo(json.dumps(lines, ensure_ascii=False, indent=2))
     elif not lines:
         click.echo("変更なし nothing changes: it is charged so already")
     else:
         for line in lines:
-            click.echo(_text(line))
+            click.echo(posting_text(line))
         if dry_run:
             click.echo("記帳していません not posted (--dry-run)")
-
-
-def _text(line: dict[str, Any]) -> str:
-    colour = _FIRST if not line["revision"] else _COLOURS[PostingKind(line["kind"])]
-    return (
-        f"{colour}  {line['month']}  {line['call_id']}  {line['working']}: "
-        f"charge {line['charge_yen']:+d}, credit {line['credit_yen']:+d}, to pay {line['payable_yen']:+d} yen"
-    )
-
-
-def _posting_fields(posting: Posting) -> dict[str, Any]:
-    return {
-        "record_id": posting.record_id,
-        "revision": posting.revision,
-        "corrects": posting.corrects,
-        "kind": posting.kind.value,
-        "subscriber": national(posting.subscriber),
-        "call_id": posting.call_id,
-        "month": posting.month.name,
-        "belongs_to": posting.call_month_start.isoformat(),
-        "class": posting.charge.price.number_class,
-        "tariff": f"{posting.charge.tariff} {posting.charge.tariff_date}",
-        "working": posting.charge.text(),
-        "calls": posting.calls,
-        "charge_yen": posting.charge_yen,
-        "credit_yen": posting.credit_yen,
-        "payable_yen": posting.payable_yen,
-    }
-
-
-def _adjustment_fields(booked: BookedAdjustment) -> dict[str, Any]:
-    one = booked.adjustment
-    return {
-        "reference": one.reference,
-        "kind": one.kind.value,
-        "subscriber": national(one.subscriber),
-        "month": one.month.name,
-        "asked_month": f"{booked.asked_month_start:%Y-%m}",
-        "yen": one.yen,
-        "tax": one.tax.value,
-        "working": one.working,
-        "reason": one.reason,
-        "who": one.who,
-        "corrects": one.corrects,
-        "posted_at": tokyo_text(booked.posted_ms),
-    }
-
-
-def _print_adjustments(found: Sequence[BookedAdjustment]) -> None:
-    console = Console(width=None if sys.stdout.isatty() else _TABLE_WIDTH)
-    table = Table(
-        "番号 number", "料金月 month", "種別 kind", "税 tax", "金額 yen", "計算 working", "理由 reason", "担当 who"
-    )
-    for booked in found:
-        one = booked.adjustment
-        table.add_row(
-            national(one.subscriber), one.month.name, one.kind.value, one.tax.value, str(one.yen),
-            one.working, one.reason, one.who,
-        )  # fmt: skip
-    console.print(table, markup=False)
-
-
-def _balance_fields(shown: TrialBalance) -> dict[str, Any]:
-    return {
-        "accounts": [_account_fields(account) for account in shown.accounts],
-        "debit_yen": shown.debit_yen,
-        "credit_yen": shown.credit_yen,
-        "checked_months": list(shown.months),
-        "differences": list(shown.differences),
-    }
-
-
-def _account_fields(account: AccountTotal) -> dict[str, Any]:
-    return account._asdict() | {"balance_yen": account.balance_yen}
-
-
-def _print_balance(shown: TrialBalance) -> None:
-    console = Console(width=None if sys.stdout.isatty() else _TABLE_WIDTH)
-    table = Table(title="試算表 trial balance")
-    table.add_column("勘定 account")
-    for heading in ("借方 debit", "貸方 credit", "残高 balance"):
-        table.add_column(heading, justify="right")
-    for account in shown.accounts:
-        table.add_row(account.account, str(account.debit_yen), str(account.credit_yen), str(account.balance_yen))
-    table.add_section()
-    table.add_row("計 all", str(shown.debit_yen), str(shown.credit_yen), str(shown.debit_yen - shown.credit_yen))
-    console.print(table)
-    if not shown.differences:
-        months = f"; closed months: {', '.join(shown.months)}" if shown.months else ""
-        console.print(f"一致 everything agrees: journal, postings, entries, credit, statements{months}", markup=False)
