@@ -35,7 +35,7 @@ from denwa.voip.proxy.ports import NoPlace, Place, PlaceRequest
 from denwa.voip.server import Listening, SipServer
 from denwa.voip.sip.digest import Digest
 from denwa.voip.sip.peer import CONNECT, CONNECT_TLS, Peer
-from denwa.voip.subscribers import Directory, Subscriber
+from denwa.voip.subscribers import Directory, Forward, Subscriber
 
 log = logging.getLogger(__name__)
 RATING_PAUSE = 1.0  # seconds between runs: a run costs the same for one call as for a hundred
@@ -204,6 +204,7 @@ def _subscriber(row: DirectoryRow) -> Subscriber:
         reject_anonymous=row.reject_anonymous,
         blocked=row.blocked,
         codecs=CodecOrder(row.codecs),
+        forward=Forward(row.forward_mode == "always", row.forward_target) if row.forward_target else None,
     )
 
 

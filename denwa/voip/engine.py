@@ -19,6 +19,7 @@ from denwa.voip.calls.session import agree_timer
 from denwa.voip.context import ALLOW, Context, EngineSettings, HeldGroup
 from denwa.voip.proxy.admission import Admission
 from denwa.voip.proxy.forward import pop_via
+from denwa.voip.proxy.forwarding import Forwarding
 from denwa.voip.proxy.invite import UNDERSTOOD, InviteChain
 from denwa.voip.proxy.ports import VoicemailPlaces
 from denwa.voip.proxy.setup import Branch, CallSetup
@@ -67,9 +68,11 @@ class SipEngine:
         self.registrar = Registrar(ctx)
         self.admission = Admission(ctx)
         self.dialogs = Dialogs(ctx, self.calls, self._call_over)
-        setup = CallSetup(ctx, self.admission, self.dialogs, voicemail)
+        targets = TargetChoice(ctx, self.registrar)
+        self._forwarding = Forwarding(ctx, self.calls, self.admission, targets)
+        setup = CallSetup(ctx, self.admission, self.dialogs, self._forwarding, voicemail)
         self._setup = setup
-        self._invites = InviteChain(ctx, self.calls, self.admission, TargetChoice(ctx, self.registrar), setup)
+        self._invites = InviteChain(ctx, self.calls, self.admission, targets, setup)
         self._peer: Peer = ("", 0)
         self._swept = 0.0
         self._calls_due = 0.0
@@ -83,6 +86,8 @@ class SipEngine:
         self.dialogs.restore(calls, now)
         for call in self.calls:
             self.admission.begin(call.subscriber)
+            for part in call.forwarded:
+                self.admission.begin(part.subscriber)
 
     def receive(self, data: bytes, peer: Peer, now: float, now_ms: int) -> None:
         """One datagram, or one message of a stream."""
@@ -307,6 +312,8 @@ class SipEngine:
 
     def _call_over(self, call: Call) -> None:
         self.admission.finish(call.subscriber)
+        if call.forwarded:
+            self._forwarding.over(call)
 
     def _drop(self, reason: str) -> None:
         self.ctx.counters["dropped", reason.partition(":")[0]] += 1

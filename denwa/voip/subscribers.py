@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from denwa.voip.media.codec_policy import CodecOrder
+
+
+class Forward(NamedTuple):
+    """Where calls go instead (F1): at once, or when nobody answers. `number` is E.164."""
+
+    always: bool
+    number: str
 
 
 @dataclass(slots=True, frozen=True)
@@ -22,6 +30,7 @@ class Subscriber:
     reject_anonymous: bool  # B2
     blocked: frozenset[str] = frozenset()  # E.164 (B1)
     codecs: CodecOrder = CodecOrder.PHONE  # C3
+    forward: Forward | None = None
 
 
 class Directory:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from denwa.voip.calls.journal import CallEntry, EndEntry
 from denwa.voip.sip.peer import Peer, flow_text, peer_of_text
 
 COUNTER_BITS: Final = 20
+FORWARDED: Final = "forwarded"  # the leg of a record whose call goes on inside another one's dialog (F4)
 
 
 class CallState(Enum):
@@ -49,6 +51,20 @@ class Leg:
     behind: int = 0  # how far its CSeq may have counted on unseen
 
 
+class Forwarded(NamedTuple):
+    """The other of the two calls that a forwarded call is (F4): from the subscriber who forwards to the target.
+
+    `id` is the key of its record; numbers are E.164. `refused`: it was not made.
+    """
+
+    id: int
+    subscriber: str
+    number_to: str
+    number_class: str
+    started_ms: int
+    refused: bool = False
+
+
 class Call:
     """`caller_true` and `caller_shown`: the From value as the caller sent it and as the callee sees it (N7)."""
 
@@ -61,6 +77,7 @@ class Call:
         "caller_shown",
         "caller_true",
         "direction",
+        "forwarded",
         "hidden",
         "id",
         "ilbc_modes",
@@ -99,6 +116,7 @@ class Call:
         # Of the streams of the last offer (RFC 3952); None: none has been made
         self.ilbc_modes: tuple[int, ...] | None = None
         self.hidden = False  # 184: the callee must not see the caller's Contact either
+        self.forwarded: tuple[Forwarded, ...] = ()  # in the order in which they were made
         self.session_interval = 0  # seconds, 0: no session timer was agreed
         self.session_due = self.probe_due = 0.0  # engine time, 0.0: not running
         self.setup: Any = None  # what still has to do with setting it up
@@ -136,6 +154,27 @@ class Call:
             alive_at=self.alive_ms or answered,
             dialog=self.dialog_text() if answered and ended_ms is None else "",
         )
+
+    def forwarded_entries(self, ended_ms: int | None, cause: str, status: int) -> list[CallEntry]:
+        """The records of the forwarded calls, as long as this one; each is charged to who forwards (F4)."""
+        whole = self.entry(ended_ms, cause, status)
+        shown = "" if self.hidden else self.number_from  # it is another subscriber's record (N7)
+        return [
+            whole._replace(
+                id=part.id,
+                leg=FORWARDED,
+                subscriber=part.subscriber,
+                direction="outgoing",
+                caller=shown,
+                callee=part.number_to,
+                number_class=part.number_class,
+                started_at=part.started_ms,
+                end_cause=EndCause.REFUSED if part.refused else cause,
+                forwarded_by=part.subscriber,
+                dialog=f"{self.id}" if whole.dialog else "",
+            )
+            for part in self.forwarded
+        ]
 
     def end_entry(self, ended_ms: int, cause: str) -> EndEntry:
         """The end of an answered call, never before its answer (clocks may be set back)."""
@@ -192,6 +231,16 @@ def restore_call(entry: CallEntry) -> Call:
     call.caller.alive_ms = call.callee.alive_ms = entry.alive_at or call.answered_ms
     call.voicemail = bool(entry.voicemail)
     return call
+
+
+def restore_forwarded(entry: CallEntry, calls: Mapping[int, Call]) -> bool:
+    """Put the open record of a forwarded call to the call that it belongs to. False: that one is not there."""
+    call = calls.get(int(entry.dialog)) if entry.dialog.isdecimal() else None
+    if call is None:
+        return False
+    part = Forwarded(entry.id, entry.subscriber, entry.callee, entry.number_class, entry.started_at)
+    call.forwarded += (part,)
+    return True
 
 
 class CallTable:

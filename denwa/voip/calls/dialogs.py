@@ -5,11 +5,20 @@ A record's end is on disk before the BYE goes on; when the disk is slow the BYE 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from denwa.voip.calls.call import Call, CallState, CallTable, EndCause, Leg, restore_call
-from denwa.voip.calls.journal import AliveEntry, CallEntry
+from denwa.voip.calls.call import (
+    FORWARDED,
+    Call,
+    CallState,
+    CallTable,
+    EndCause,
+    Leg,
+    restore_call,
+    restore_forwarded,
+)
+from denwa.voip.calls.journal import AliveEntry, CallEntry, EndEntry
 from denwa.voip.calls.requests import Side, ack_to_answer, ask_whether_alive, bye_of_dismissed, farewell
 from denwa.voip.calls.session import LEAST, IntervalTooSmall, agree_timer, ask_for_timer
 from denwa.voip.context import Context, printable
@@ -110,14 +119,27 @@ class Dialogs:
 
     def restore(self, entries: Iterable[CallEntry], now: float) -> None:
         """Take calls up again after a restart; the next probe tells whether they are still there."""
-        for entry in entries:
+        calls: dict[int, Call] = {}
+        for entry in sorted(entries):  # by id: that of a forwarded call is higher than that of its call
+            if entry.leg == FORWARDED:
+                self._restore_forwarded(entry, calls)
+                continue
             try:
-                call = restore_call(entry)
+                call = calls[entry.id] = restore_call(entry)
             except ValueError as fault:
                 self.ctx.note(str(fault))
                 continue
             self.table.add(call)
             self.watch(call, now)
+
+    def _restore_forwarded(self, entry: CallEntry, calls: Mapping[int, Call]) -> None:
+        if not restore_forwarded(entry, calls):
+            self.ctx.note(
+                f"record {entry.id}: the call that was forwarded is not there, ended at its last proof of life"
+            )
+            answered = entry.answered_at or entry.started_at
+            ended = max(entry.alive_at or answered, answered)
+            self.ctx.group.ends.append(EndEntry(entry.id, ended, ended - answered, EndCause.LOST, 200))
 
     # -- requests inside a dialog ---------------------------------------------------------------------------------
 
@@ -288,6 +310,8 @@ class Dialogs:
 
     def _store_alive(self, call: Call) -> None:
         self.ctx.group.alive.append(AliveEntry(call.id, call.alive_ms, call.dialog_text()))
+        for part in call.forwarded:
+            self.ctx.group.alive.append(AliveEntry(part.id, call.alive_ms, f"{call.id}"))
 
     def cancel_relay(self, relay: Relay, now: float) -> None:
         """CANCEL of a re-INVITE."""
@@ -337,7 +361,10 @@ class Dialogs:
 
     def _close(self, call: Call, ended_ms: int, cause: str, now: float) -> None:
         call.state = CallState.ENDED
-        self.ctx.group.ends.append(call.end_entry(ended_ms, cause))
+        end = call.end_entry(ended_ms, cause)
+        self.ctx.group.ends.append(end)
+        for part in call.forwarded:
+            self.ctx.group.ends.append(end._replace(id=part.id))
         self.ctx.counters["ended", cause] += 1
         if call.setup is not None:
             call.setup.let_go()

@@ -87,7 +87,7 @@ class Admission:
         if callee is None:
             text = "the number is not in use"
             return Denied(404, text, "refused", None, trunk, identity, number.e164, reading.number_class)
-        if self._rejects(callee, identity):
+        if self.rejects(callee, identity):
             return Denied(
                 603, REJECTED, "rejected", None, trunk, identity, number.e164, reading.number_class, callee.number
             )
@@ -104,12 +104,7 @@ class Admission:
             identity = CallerIdentity(caller.number, "anonymous")
         number, number_class = reading.number, reading.number_class
         denied = Denied(403, "", "refused", caller, None, identity, number.e164, number_class, caller.number)
-        if not caller.active:
-            denied.text = "this subscriber may not call out at present"
-        elif number_class is NumberClass.INTERNATIONAL and not caller.international:
-            denied.text = "international calls are switched off"
-        else:
-            denied.text = self._limit(caller)
+        denied.text = self.refusal(caller, number_class)
         if denied.text:
             return denied
         callee = None
@@ -118,10 +113,18 @@ class Admission:
             if callee is None:
                 denied.status, denied.text = 404, "the number is not in use"
                 return denied
-            if self._rejects(callee, identity):
+            if self.rejects(callee, identity):
                 denied.status, denied.text, denied.cause = 603, REJECTED, "rejected"
                 return denied
         return Admitted(caller, None, identity, hide, number, number_class, callee)
+
+    def refusal(self, caller: Subscriber, number_class: NumberClass) -> str:
+        """Why a subscriber may not make a call now, "" when it may; a call that is asked for counts (C2, N6, C6)."""
+        if not caller.active:
+            return "this subscriber may not call out at present"
+        if number_class is NumberClass.INTERNATIONAL and not caller.international:
+            return "international calls are switched off"
+        return self._limit(caller)
 
     def _own_number(self, uri: bytes) -> Reading | None:
         """The plain spelling of a number that a subscriber has needs neither the grammar nor the plan."""
@@ -153,11 +156,11 @@ class Admission:
         if isinstance(reading, Refusal):
             if reading.alarm:
                 self._ctx.counters["number_plan_alarms", reading.reason] += 1
-                self._ctx.note(f"ALARM: dialled number in a block the plan does not know: {_masked(dialled)}")
+                self._ctx.note(f"ALARM: dialled number in a block the plan does not know: {masked(dialled)}")
             return Denied(reading.sip_status, reading.text, "refused", callee=dialled[:40])
         return reading
 
-    def _rejects(self, callee: Subscriber, identity: CallerIdentity) -> bool:
+    def rejects(self, callee: Subscriber, identity: CallerIdentity) -> bool:
         """B1, B2: a hidden number is never compared with the list (B3); only `anonymous` counts as hidden (B4)."""
         if identity.hidden:
             return callee.reject_anonymous and identity.hidden == "anonymous"
@@ -186,6 +189,6 @@ class Admission:
             self.busy[number] -= 1
 
 
-def _masked(dialled: str) -> str:
+def masked(dialled: str) -> str:
     """Numbers in logs are masked (K5): the block shows, the subscriber does not."""
     return dialled[:6] + "…"

@@ -95,13 +95,14 @@ def incoming_identity(request: Message) -> CallerIdentity:
             reason = reason or "anonymous"
     asserted = [a for value in request.values(P_ASSERTED_IDENTITY) for a in split_list(value)]
     for value in (*asserted, sender):
-        number = _number_of(value)
+        number = number_of(value)
         if number:
             return CallerIdentity("" if reason else number, reason)
     return CallerIdentity("", reason or "unavailable")
 
 
-def _number_of(value: bytes) -> str:
+def number_of(value: bytes) -> str:
+    """The telephone number (E.164) in a name-addr or addr-spec, "" when there is none."""
     try:
         return _number_in(address_uri(value))
     except FieldFault:

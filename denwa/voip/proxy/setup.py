@@ -27,6 +27,7 @@ from denwa.voip.subscribers import Subscriber
 if TYPE_CHECKING:
     from denwa.voip.calls.dialogs import Dialogs
     from denwa.voip.proxy.admission import Admission
+    from denwa.voip.proxy.forwarding import Forwarding, Way
 
 # Failures of a phone that mean "does not answer" (F1, V1): the next target takes the call.
 NO_ANSWER: Final = frozenset((401, 404, 407, 408, 410, 480, 481, 482, 483, 487, 500, 502, 503, 504))
@@ -41,10 +42,12 @@ class TargetKind(Enum):
     PHONE = "phone"
     GATEWAY = "gateway"
     VOICEMAIL = "voicemail"
+    FORWARD = "forward"
 
 
 class Target(NamedTuple):
-    """`ring_time` in seconds; `peer` and `uri` of a voicemail are only known when a place is given."""
+    """`ring_time` in seconds; `peer` and `uri` of a voicemail are only known when a place is given, those of a
+    forwarding when it is made."""
 
     kind: TargetKind
     uri: bytes
@@ -61,6 +64,7 @@ class Setup:
         "cancelled",
         "cause",
         "failure",
+        "forwarder",
         "hidden",
         "late_offer",
         "mailbox",
@@ -71,6 +75,7 @@ class Setup:
         "targets",
         "timer_supported",
         "tried",
+        "way",
     )
 
     def __init__(self, server: ServerTransaction, prepared: Message, asked_interval: int) -> None:
@@ -82,6 +87,8 @@ class Setup:
         self.targets: deque[Target] = deque()
         self.mailbox: Subscriber | None = None
         self.hidden = ""
+        self.forwarder: Subscriber | None = None  # whose forwarding is the last target
+        self.way: Way | None = None  # None: it was not forwarded yet
         self.secure = False  # asked for with sips:
         self.branch: Branch | None = None
         self.tried: list[Branch] = []
@@ -142,10 +149,18 @@ class Branch:
 
 
 class CallSetup:
-    def __init__(self, ctx: Context, admission: Admission, dialogs: Dialogs, voicemail: VoicemailPlaces | None) -> None:
+    def __init__(
+        self,
+        ctx: Context,
+        admission: Admission,
+        dialogs: Dialogs,
+        forwarding: Forwarding,
+        voicemail: VoicemailPlaces | None,
+    ) -> None:
         self._ctx = ctx
         self._admission = admission
         self._dialogs = dialogs
+        self._forwarding = forwarding
         self._voicemail = voicemail
 
     # -- targets --------------------------------------------------------------------------------------------------
@@ -167,6 +182,9 @@ class CallSetup:
             target = setup.targets.popleft()
             if target.kind is TargetKind.VOICEMAIL:
                 self._ask_place(call, setup, now)
+            elif target.kind is TargetKind.FORWARD:
+                self._forwarding.divert(call, setup, now)
+                self._next(call, now)
             else:
                 self._forward(call, setup, target, "", now)
 
@@ -272,6 +290,8 @@ class CallSetup:
         call.session_interval = agree_timer(response, setup.asked_interval, setup.timer_supported)
         branch.due = 0.0
         ctx.group.calls.append(call.entry(None, "", 200))
+        if call.forwarded:
+            ctx.group.calls += call.forwarded_entries(None, "", 200)
         ctx.hold(self._release, (call, setup, response))
 
     def _refuse_answer(
@@ -311,8 +331,8 @@ class CallSetup:
         if branch.timed_out:
             setup.failure = (480, None, "no answer")
             setup.cause = 408
-        elif branch.kind is TargetKind.PHONE and (status in NO_ANSWER or status in BUSY):
-            # What such a phone says of itself (a challenge, a loop) is not for the caller.
+        elif branch.kind is TargetKind.PHONE and (status in NO_ANSWER or status in BUSY or status < 400):
+            # What such a phone says of itself (a challenge, a loop, another number) is not for the caller.
             plain = status in BUSY or status in (480, 487)
             setup.failure = (status, self._relayed(call, response), "") if plain else (480, None, "not reachable")
             setup.cause = 486 if status in BUSY else 480
@@ -324,6 +344,8 @@ class CallSetup:
         else:
             setup.targets.clear()
             setup.failure = (status, self._relayed(call, response), "")
+        if call.forwarded:
+            setup.failure = _after_forwarding(status)
         self._next(call, now)
 
     def _relayed(self, call: Call, response: Message) -> bytes:
@@ -353,7 +375,8 @@ class CallSetup:
         branch.due = 0.0
         self._dismiss_lease(branch)
         if not setup.cancelled:
-            setup.failure = (408, None, "the called side does not respond")
+            silent = (408, None, "the called side does not respond")
+            setup.failure = _after_forwarding(408) if call.forwarded else silent
             setup.cause = 408
         self._next(call, now)
 
@@ -418,6 +441,8 @@ class CallSetup:
             ctx.layer.respond(server, status, make_response(server.request, status, server.to_tag, extra), now)
         call.voicemail = False
         ctx.group.calls.append(call.entry(ctx.now_ms, cause, status))
+        if call.forwarded:
+            ctx.group.calls += call.forwarded_entries(ctx.now_ms, cause, status)
         ctx.counters["calls", cause] += 1
         call.state = CallState.ENDED
         setup.let_go()
@@ -428,6 +453,11 @@ class CallSetup:
         if branch.lease and self._voicemail is not None:
             self._voicemail.release(branch.lease)
             branch.lease = ""
+
+
+def _after_forwarding(status: int) -> tuple[int, bytes | None, str]:
+    """What the caller hears of a number forwarded to: busy is busy; the rest is none of its business."""
+    return (486, None, "busy") if status in (486, 600) else (480, None, "the number forwarded to does not answer")
 
 
 def _cause_of(status: int, cancelled: bool) -> str:

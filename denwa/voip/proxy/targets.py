@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from denwa.numbering.number import PhoneNumber
 from denwa.voip.context import Context
 from denwa.voip.proxy.setup import GATEWAY_RING, Setup, Target, TargetKind
@@ -9,7 +11,8 @@ from denwa.voip.registrar.handler import Registrar
 from denwa.voip.sip.peer import is_tls
 from denwa.voip.subscribers import Subscriber
 
-_NOWHERE = ("", 0)  # its address is known when its turn comes
+_NOWHERE: Final = ("", 0)  # its address is known when its turn comes
+_FORWARD: Final = Target(TargetKind.FORWARD, b"", _NOWHERE, 0.0)
 
 
 class TargetChoice:
@@ -18,13 +21,21 @@ class TargetChoice:
         self._registrar = registrar
 
     def to_subscriber(self, setup: Setup, callee: Subscriber) -> None:
-        """The device that registered last (R2), then the voicemail (V1)."""
+        """The device that registered last (R2), then the voicemail (V1) or where calls are forwarded to (F1, F2)."""
+        forward = callee.forward
+        if forward is not None:
+            setup.forwarder = callee
+            if forward.always:
+                setup.targets.append(_FORWARD)
+                return
         ringing = self._registrar.ringing(callee.account)
         if ringing is not None:
             binding, peer = ringing
             ring_time = float(callee.ring_time or self._ctx.settings.ring_time)
             self._add(setup, Target(TargetKind.PHONE, binding.contact.encode(), peer, ring_time))
-        if callee.voicemail:
+        if forward is not None:
+            setup.targets.append(_FORWARD)
+        elif callee.voicemail:
             setup.mailbox = callee
             setup.targets.append(Target(TargetKind.VOICEMAIL, b"", _NOWHERE, 0.0))
 
