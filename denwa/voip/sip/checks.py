@@ -29,13 +29,13 @@ _TOKEN: Final = frozenset(TOKEN)
 _SCHEMES: Final = (b"sip:", b"sips", b"tel:")
 _MAX_CALL_ID: Final = 512
 _SCHEME: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*\Z")
-_PLAIN_URI: Final = TOKEN + b":@;=/&$,()#"
+_PLAIN_URI: Final = TOKEN + b"@;=/&$,()#"  # a colon only before a port or a password
 _METHODS: Final = frozenset((b"INVITE", b"ACK", b"BYE", b"CANCEL", b"REGISTER", b"OPTIONS"))
 # Methods that are known by name, whether or not they are served: 405 and not 501 (RFC 3261 §8.2.1, §21.5.2).
 RECOGNISED: Final = _METHODS | frozenset(
     (b"INFO", b"MESSAGE", b"NOTIFY", b"PRACK", b"PUBLISH", b"REFER", b"SUBSCRIBE", b"UPDATE")
 )
-_HOPS: Final = frozenset(b"%d" % hops for hops in range(256))
+_PLAIN_HOPS: Final = frozenset(b"Max-Forwards: %d" % hops for hops in range(256))
 Fault = tuple[int, str]
 
 
@@ -60,7 +60,7 @@ def _missing(request: Message) -> Fault | None:
 
 
 def _uri_fault(uri: bytes) -> Fault | None:
-    if uri[:4] == b"sip:" and not uri.translate(None, _PLAIN_URI) and uri.count(b":") < 3:
+    if uri[:4] == b"sip:" and uri[4:].translate(None, _PLAIN_URI) in (b"", b":"):
         return None
     if uri[:4] not in _SCHEMES:
         scheme, colon, _ = uri.partition(b":")
@@ -104,10 +104,9 @@ def _fields_fault(request: Message) -> Fault | None:
     request.call_id = call_id = lines[at[CALL_ID]].partition(b":")[2].strip()
     if not call_id or len(call_id) > _MAX_CALL_ID or b" " in call_id:
         return 400, "Call-ID"
-    if MAX_FORWARDS in at:
-        hops = request.value(MAX_FORWARDS) or b""
-        if hops not in _HOPS and (not hops.isdigit() or len(hops) > 20 or int(hops) > 255):
-            return 400, "Max-Forwards"
+    hops = at.get(MAX_FORWARDS)
+    if hops is not None and lines[hops] not in _PLAIN_HOPS and not _may_hop(lines[hops].partition(b":")[2].strip()):
+        return 400, "Max-Forwards"
     if request.body and CONTENT_TYPE not in at:
         return 400, "body without Content-Type"
     if method == b"REGISTER":
@@ -117,13 +116,18 @@ def _fields_fault(request: Message) -> Fault | None:
     return None
 
 
+def _may_hop(hops: bytes) -> bool:
+    return hops.isdigit() and len(hops) <= 20 and int(hops) <= 255  # RFC 4475 §3.1.1.1: 0068
+
+
 def _register_fault(request: Message, receiver: bytes) -> Fault | None:
-    at = request.at
-    if EXPIRES in at and not (request.value(EXPIRES) or b"").isdigit():
+    at, lines = request.at, request.lines
+    if EXPIRES in at and not lines[at[EXPIRES]].partition(b":")[2].strip().isdigit():
         return 400, "Expires"
     if receiver[:3] != b"sip" and receiver[:3].lower() != b"sip":
         return 400, "To of a REGISTER is no SIP URI"  # §10.3 step 5
-    if CONTACT in at and b"?" in (contact := request.lines[at[CONTACT]]) and b"<" not in contact:
+    contact = lines[at[CONTACT]] if CONTACT in at else b""
+    if contact[:10] != b"Contact: <" and b"?" in contact and b"<" not in contact:
         return 400, "Contact with headers must stand in <>"  # §20.10
     return None
 

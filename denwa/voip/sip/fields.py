@@ -183,7 +183,7 @@ def party_of(value: bytes) -> tuple[bytes, bytes]:
         rest = rest[1:].partition(b'"')[2].lstrip()
     if rest[:1] == b"<":
         uri, closed, tail = rest[1:].partition(b">")
-        if b" " in uri:
+        if uri[:1] == b" ":
             raise FieldFault("white space in the URI of From or To")
         if closed and not tail:
             return uri, b""
