@@ -11,10 +11,11 @@ from typing import Any
 
 import click
 
-from denwa.cli.billing_desk import today
+from denwa.cli.billing_desk import open_billing, today
 from denwa.cli.day_arguments import DAY
 from denwa.cli.desk import Office, office, phone_number, utc_now
 from denwa.cli.main import StateError, settings_of
+from denwa.contracts.billing_run import Report
 from denwa.contracts.desk import TOKYO, Application
 from denwa.contracts.import_file import read_rows
 from denwa.contracts.intake import take_in
@@ -23,6 +24,7 @@ from denwa.contracts.payment_card import masked
 from denwa.contracts.preferences import KEYS
 from denwa.contracts.subscriber import Act, Forward, State, Subscriber
 from denwa.numbering import PhoneNumber
+from denwa.storage.billing_store import SqlBillingStore
 
 PASSWORD_KEY = "sip_password"
 
@@ -108,6 +110,8 @@ def show(ctx: click.Context, number: str, show_password: bool, as_json: bool) ->
         values["blocked_numbers"] = len(here.desk.store.blocked(found.number))
         if show_password:
             values[PASSWORD_KEY] = here.desk.sip_password(found)
+        live = SqlBillingStore(here.engine).listed_measures(found.number, live=True)
+        values["measures"] = [_measure_text(measure) for measure in live]
         log = here.desk.store.changes(found.number)
     if as_json:
         values["changes"] = [
@@ -117,6 +121,7 @@ def show(ctx: click.Context, number: str, show_password: bool, as_json: bool) ->
         return
     values["number"] = PhoneNumber(found.number).grouped()
     values["forward"] = _forward_text(found.forward, grouped=True)
+    values["measures"] = "; ".join(values["measures"])
     for key, value in values.items():
         text = ("on" if value else "off") if isinstance(value, bool) else "" if value is None else str(value)
         click.echo(f"{key:<18}  {text}".rstrip())
@@ -161,6 +166,7 @@ def suspend(ctx: click.Context, number: str, reason: str, from_day: date | None,
     with office(settings_of(ctx)) as here:
         measure = suspension(own, Cause(reason), from_day or today(), until_day)
         measure = here.desk.announce(measure, here.who, utc_now(), at_once=from_day is None)
+        _tell(here, own)
         here.announce()
     _echo_measure(measure, State.SUSPENDED)
 
@@ -189,14 +195,24 @@ def terminate(ctx: click.Context, number: str, reason: str | None, from_day: dat
     _check_ahead(from_day)
     with office(settings_of(ctx)) as here:
         measure = here.desk.announce(termination(own, Cause(reason), from_day), here.who, utc_now())
+        _tell(here, own)
     _echo_measure(measure, State.TERMINATED)
 
 
 def _move(ctx: click.Context, number: str, act: Act) -> None:
     with office(settings_of(ctx)) as here:
         moved = here.desk.move(phone_number(number).e164, act, here.who, utc_now())
+        _tell(here, moved.number)
         here.announce()
     click.echo(f"{PhoneNumber(moved.number).grouped()} {moved.state}")
+
+
+def _tell(here: Office, number: str) -> None:
+    """Hand the notice of what was just done to the mail, and say so when somebody must give it in another way."""
+    report = Report(today())
+    open_billing(here.engine, here.settings).give(report, here.who, utc_now())
+    for notice in (one for one in report.by_letter if one.subscriber == number):
+        click.echo(f"denwa: notice {notice.key} cannot go by mail: {notice.subject}", err=True)
 
 
 def _check_ahead(from_day: date | None) -> None:
@@ -265,6 +281,11 @@ def _described(one: Subscriber) -> dict[str, Any]:
         "codecs": str(one.codecs),
         "card": masked(one.card_token),
     }
+
+
+def _measure_text(measure: Measure) -> str:
+    until = measure.until_day or ("paid" if measure.month else "resumed")
+    return f"{measure.kind} {measure.cause} {measure.month}".rstrip() + f" {measure.from_day} until {until}"
 
 
 def _forward_text(forward: Forward, *, grouped: bool) -> str:

@@ -16,6 +16,7 @@ from denwa.numbering import PhoneNumber
 class NoticeKind(StrEnum):
     SUSPENSION = "suspension"
     RESUMPTION = "resumption"
+    WITHDRAWAL = "withdrawal"  # of what was announced
     TERMINATION = "termination"
     DORMANCY = "dormancy"
 
@@ -76,6 +77,16 @@ def resumption_notice(to: Addressee, about: str, on: date) -> Notice:
     japanese = [f"{_day(on)}より、発信を含むすべての機能をご利用いただけます。"]
     english = [f"From {on} calls can be made again, and everything else works too."]
     return Notice(0, to.number, NoticeKind.RESUMPTION, about, on, subject, _letter(to, subject, japanese, english))
+
+
+def withdrawal_notice(to: Addressee, measure: Measure, on: date) -> Notice:
+    """What was announced for `measure.from_day` does not happen."""
+    what = "ご利用停止" if measure.kind is MeasureKind.SUSPENSION else "契約解除"
+    subject = f"{what}の予告の取消し"
+    japanese = [f"先にお知らせした{_day(measure.from_day)}の{what}は、取り消されました。"]
+    english = [f"The {measure.kind} that was announced for {measure.from_day} will not take place."]
+    text = _letter(to, subject, japanese, english)
+    return Notice(0, to.number, NoticeKind.WITHDRAWAL, f"measure {measure.key}", on, subject, text)
 
 
 def dormancy_notice(to: Addressee, dormant_on: date, due_on: date) -> Notice:

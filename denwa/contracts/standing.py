@@ -22,7 +22,7 @@ from denwa.contracts.billing_life import (
 )
 from denwa.contracts.faults import ContractFault, Reason
 from denwa.contracts.measures import Measure, MeasureAct, MeasureKind, MeasureState
-from denwa.contracts.notices import Addressee, NoticeState, measure_notice, resumption_notice
+from denwa.contracts.notices import Addressee, NoticeState, measure_notice, resumption_notice, withdrawal_notice
 from denwa.contracts.ports import ContractsUnit
 from denwa.contracts.subscriber import Act as ContractAct
 from denwa.contracts.subscriber import State, Subscriber
@@ -158,6 +158,8 @@ class Clerk(NamedTuple):
         for measure in self.unit.measures(number) if subscriber else ():
             if subscriber and measure.key == key and measure.state is MeasureState.ANNOUNCED:
                 self.release(subscriber, [measure])
+                if measure.told_on is not None:
+                    self.unit.add_notice(withdrawal_notice(self._to(subscriber), measure, self.day))
                 return measure.after(MeasureAct.WITHDRAW)
         raise ContractFault(Reason.STATE, f"{PhoneNumber(number).grouped()} has no announced measure {key}")
 

@@ -23,8 +23,10 @@ from sqlalchemy import (
 from denwa.rating.books import Difference
 from denwa.storage.ledger_checks import broken, ledger_differences
 from denwa.storage.migrate import JOURNAL, MAIN, current
+from denwa.storage.tables.billing import claims, measures, payment_results
 from denwa.storage.tables.contracts import subscribers
 from denwa.storage.tables.journal import calls
+from denwa.storage.tables.rating import bills
 
 
 def check_schema(main: Engine, journal: Engine) -> list[Difference]:
@@ -41,7 +43,7 @@ def check_schema(main: Engine, journal: Engine) -> list[Difference]:
 def check_main(engine: Engine, realm: str) -> list[Difference]:
     """Contracts and ledger. `realm`: the digest realm in force."""
     with engine.execution_options(read_only=True).connect() as connection:
-        return [*_contracts(connection, realm), *ledger_differences(connection)]
+        return [*_contracts(connection, realm), *_billing(connection), *ledger_differences(connection)]
 
 
 def check_journal(engine: Engine) -> list[Difference]:
@@ -80,6 +82,28 @@ def _contracts(connection: Connection, realm: str) -> Iterator[Difference]:
         ),
     }
     yield from _broken(connection, subscribers.c.number, rules)
+
+
+def _billing(connection: Connection) -> Iterator[Difference]:
+    in_force = measures.c.state == "in-force"
+    suspends = select(measures.c.id).where(measures.c.subscriber == subscribers.c.number, in_force).exists()
+    rule = (subscribers.c.state == "suspended") != suspends
+    what = "subscribers whose state and suspensions do not go together (L2)"
+    yield from _broken(connection, subscribers.c.number, {what: rule})
+    of_month = and_(bills.c.subscriber == claims.c.subscriber, bills.c.month == claims.c.month)
+    closed = select(bills.c.total_yen).where(of_month).scalar_subquery()
+    collected = and_(
+        payment_results.c.subscriber == claims.c.subscriber,
+        payment_results.c.month == claims.c.month,
+        payment_results.c.outcome == "paid",
+    )
+    paid = select(payment_results.c.reference).where(collected).exists()
+    rules: dict[str, ColumnElement[bool]] = {
+        "bills to be paid that are not those of the closed month (L3)": claims.c.total_yen != func.coalesce(closed, 0),
+        "bills whose payment and the agent's results do not go together (L3)": (claims.c.state == "paid") != paid,
+    }
+    for what, rule in rules.items():
+        yield from broken(connection, what, select(claims.c.subscriber, claims.c.month).where(rule))
 
 
 def _broken(

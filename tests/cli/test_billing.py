@@ -251,8 +251,15 @@ def test_an_announced_measure_can_be_taken_back(terminal: Terminal, exchange: Ex
     assert terminal("contracts", "withdraw", ALICES, str(measure["id"])).code == 1
     run(terminal, "2099-02-01")
     listed = terminal.done("notices", "list", "--number", ALICES, "--json").json
-    assert [notice["state"] for notice in listed if notice["kind"] == "suspension"] == ["dropped"]
+    told = [(notice["kind"], notice["state"]) for notice in listed if notice["kind"] != "dormancy"]
+    assert told == [("suspension", "given"), ("withdrawal", "given")]
     assert state_of(terminal) == "active"
+
+
+def test_what_was_announced_to_nobody_is_taken_back_without_a_word(terminal: Terminal, exchange: Exchange) -> None:
+    terminal.done("subscriber", "terminate", BOBS, "--reason", "misuse", "--from", "2099-01-31")  # he has no address
+    terminal.done("contracts", "withdraw", BOBS, "1")
+    assert [n["state"] for n in terminal.done("notices", "list", "--number", BOBS, "--json").json] == ["dropped"]
 
 
 def test_a_contract_without_bills_is_told_three_times_and_ends_only_on_the_operators_word(

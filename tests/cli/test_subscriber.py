@@ -160,6 +160,34 @@ def test_a_contract_is_suspended_resumed_and_ended(with_one: Terminal) -> None: 
     assert with_one("subscriber", "resume", NUMBER).code == 1
 
 
+def test_a_suspended_subscriber_shows_why_and_was_told(with_one: Terminal) -> None:  # L2, K9
+    with_one.done("subscriber", "suspend", NUMBER, "--reason", "misuse")
+    (measure,) = with_one.done("subscriber", "show", NUMBER, "--json").json["measures"]
+    assert measure.startswith("suspension misuse ")
+    assert measure in with_one.done("subscriber", "show", NUMBER).out
+    with_one.done("subscriber", "resume", NUMBER)
+    assert with_one.done("subscriber", "show", NUMBER, "--json").json["measures"] == []
+    told = with_one.done("notices", "list", "--json").json
+    assert [(notice["kind"], notice["state"]) for notice in told] == [("suspension", "given"), ("resumption", "given")]
+
+
+def test_who_cannot_be_told_by_mail_is_named(with_one: Terminal) -> None:  # K9
+    with_one.done("subscriber", "set", NUMBER, "mail=")
+    assert "cannot go by mail" in with_one.done("subscriber", "suspend", NUMBER).err
+
+
+def test_a_card_is_named_by_its_token_and_shown_by_four_signs(with_one: Terminal) -> None:  # T7, L1
+    add = ["subscriber", "add", "--name", "A", "--mail", "a@example.jp", "--card-token"]
+    refused = with_one(*add, "4111111111111111")
+    assert (refused.code, "4111111111111111" in refused.err) == (2, False)
+    numbers = [with_one.done(*add, "tok_0123456789", "--json").json["number"] for _ in range(5)]
+    shown = with_one.done("subscriber", "show", numbers[0]).out
+    assert "…6789" in shown
+    assert "tok_" not in shown
+    assert with_one(*add, "tok_0123456789").code == 1
+    with_one.done(*add, "tok_0123456789", "--sixth-number")
+
+
 def test_the_running_service_has_the_change_before_the_command_returns(with_one: Terminal) -> None:
     with service(with_one.data_dir, b"ok") as asked:
         with_one.done("subscriber", "set", NUMBER, "ring_time=30")

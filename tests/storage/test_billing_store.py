@@ -22,6 +22,7 @@ from denwa.contracts.notices import NoticeState
 from denwa.contracts.payments import Outcome, PaymentResult, ResultRow
 from denwa.contracts.subscriber import Act, State
 from denwa.storage.billing_store import SqlBillingStore
+from denwa.storage.consistency import check_main
 from denwa.storage.engine import open_engine
 from denwa.storage.migrate import JOURNAL, MAIN, upgrade_all
 from denwa.storage.tables.all import metadata
@@ -29,7 +30,7 @@ from denwa.storage.tables.billing import claims, measures, notices, payment_resu
 from denwa.storage.tables.contracts import subscribers
 from denwa.storage.tables.rating import adjustments, bills, closed_months, postings
 from denwa.storage.tables.voicemail import outbox
-from tests.contracts.desks import NOW, NUMBER, application, make_desk
+from tests.contracts.desks import NOW, NUMBER, REALM, application, make_desk
 
 OTHER = "+815050010002"
 SEPTEMBER = (date(2026, 9, 1), date(2026, 9, 30))
@@ -362,6 +363,32 @@ def _upgrade_to(engine: Engine, revision: str) -> None:
         with engine.begin() as connection:
             config.attributes.update(connection=connection, schema=schema)
             command.upgrade(config, target)
+
+
+def test_billing_life_that_was_tampered_with_is_found(engine: Engine, desk: Desk, billing: BillingRun) -> None:
+    close(engine, n1=11_000, n2=500)
+    billing.read([result(Outcome.UNPAID, None, "A-1")], date(2026, 11, 5), "agent", NOW)
+    billing.run(date(2026, 11, 25), "test", NOW)
+    desk.move(OTHER, Act.SUSPEND, "test", NOW)
+
+    def found() -> list[str]:
+        return [str(one) for one in check_main(engine, REALM) if not str(one).startswith(("ledger", "bill"))]
+
+    assert found() == []
+    with engine.begin() as connection:
+        connection.execute(update(subscribers).where(subscribers.c.number == OTHER).values(state="active"))
+    assert [text.split(":")[-1] for text in found()] == [f" {OTHER}"]
+
+
+def test_a_bill_that_differs_from_the_closed_month_is_found(engine: Engine, billing: BillingRun) -> None:  # L3
+    close(engine, n1=11_000)
+    billing.run(date(2026, 10, 5), "test", NOW)
+    with engine.begin() as connection:
+        connection.execute(update(claims).values(total_yen=11_001))
+    assert any("not those of the closed month" in str(one) for one in check_main(engine, REALM))
+    with engine.begin() as connection:
+        connection.execute(update(claims).values(total_yen=11_000, state="paid", paid_on=date(2026, 10, 31)))
+    assert any("the agent's results do not go together" in str(one) for one in check_main(engine, REALM))
 
 
 def test_a_notice_that_waits_is_given_once(engine: Engine, desk: Desk, billing: BillingRun) -> None:

@@ -73,7 +73,7 @@ notices = Table(
     metadata,
     Column("id", BigId, primary_key=True),
     Column("subscriber", String(20), ForeignKey(subscribers.c.number), nullable=False),  # E.164
-    Column("kind", String(12), nullable=False),  # suspension | resumption | termination | dormancy
+    Column("kind", String(12), nullable=False),  # suspension | resumption | withdrawal | ...
     Column("about", Text, nullable=False),
     Column("due_on", Date, nullable=False),
     Column("subject", Text, nullable=False),
