@@ -189,6 +189,7 @@ def measure(operation: str, count: int, rate: int, wave: int, functions: int) ->
     run.groups.clear()
     gc.collect()
     gc.freeze()
+    gc.disable()  # as in service, where it waits for a quiet moment (decision 0003)
     one = run.call_wave if operation == "call" else run.register_wave
     profiler = cProfile.Profile() if functions else None
     for first in range(len(ACCOUNTS), len(ACCOUNTS) + count, wave):

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from denwa.voip.calls.call import Call, CallState, EndCause, Leg
 from denwa.voip.calls.session import agree_timer
 from denwa.voip.context import Context, printable
+from denwa.voip.gateways.lines import Line
 from denwa.voip.proxy.forward import foreign_routes, loop_mark, pop_via, record_route
+from denwa.voip.proxy.outward import SILENCE_LIMIT, Outward, Verdict
 from denwa.voip.proxy.ports import NoPlace, Place, PlaceRequest, VoicemailPlaces
 from denwa.voip.sip.checks import asks_for
 from denwa.voip.sip.fields import FieldFault, address_uri, tag_of
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 # Failures of a phone that mean "does not answer" (F1, V1): the next target takes the call.
 NO_ANSWER: Final = frozenset((401, 404, 407, 408, 410, 480, 481, 482, 483, 487, 500, 502, 503, 504))
 BUSY: Final = frozenset((486, 600, 603))
-RING, GUARD = 20, 21  # timer kinds
+RING, GUARD, SILENCE = 20, 21, 22  # timer kinds
 CANCEL_GUARD: Final = 5.0  # seconds to wait for the 487 after a CANCEL
 ANSWER_GUARD: Final = 6.0  # seconds a voicemail worker may take to answer
 GATEWAY_RING: Final = 180.0  # timer C (RFC 3261 §16.6 step 11)
@@ -47,12 +49,13 @@ class TargetKind(Enum):
 
 class Target(NamedTuple):
     """`ring_time` in seconds; `peer` and `uri` of a voicemail are only known when a place is given, those of a
-    forwarding when it is made."""
+    forwarding when it is made. `line`: of a gateway."""
 
     kind: TargetKind
     uri: bytes
     peer: Peer
     ring_time: float
+    line: Line | None = None
 
 
 class Setup:
@@ -119,13 +122,19 @@ class Branch:
         "lease",
         "owner",
         "provisional",
+        "rang",
+        "target",
         "timed_out",
+        "tries",
     )
 
-    def __init__(self, owner: CallSetup, call: Call, kind: TargetKind, lease: str) -> None:
+    def __init__(self, owner: CallSetup, call: Call, target: Target, lease: str, tries: int) -> None:
         self.owner = owner
         self.call: Call | None = call
-        self.kind = kind
+        self.kind = target.kind
+        self.target = target
+        self.tries = tries  # how often this gateway has asked this call for credentials
+        self.rang = False
         self.lease = lease
         self.client: ClientTransaction | None = None
         self.provisional = False
@@ -133,7 +142,7 @@ class Branch:
         self.cancel_sent = False
         self.timed_out = False  # its ring time is over
         self.given_up = False  # the call went on without it
-        self.dismissed: set[bytes] = set()  # tags of answers that were ended at once
+        self.dismissed: frozenset[bytes] = frozenset()  # tags of answers that were ended at once
         self.due = 0.0
 
     def on_response(self, client: ClientTransaction, response: Message, now: float) -> None:
@@ -161,6 +170,7 @@ class CallSetup:
         self._admission = admission
         self._dialogs = dialogs
         self._forwarding = forwarding
+        self._outward = Outward(ctx, dialogs.table)
         self._voicemail = voicemail
 
     # -- targets --------------------------------------------------------------------------------------------------
@@ -188,18 +198,23 @@ class CallSetup:
             else:
                 self._forward(call, setup, target, "", now)
 
-    def _forward(self, call: Call, setup: Setup, target: Target, lease: str, now: float) -> None:
+    def _forward(self, call: Call, setup: Setup, target: Target, lease: str, now: float, tries: int = 0) -> None:
         ctx = self._ctx
         request = setup.prepared
         if request is None:
             return
+        if target.line is not None and ctx.lines.dressing:
+            request = self._outward.written(call, request, target.line, target.uri, tries)
         request.lines[0] = b"INVITE " + target.uri + b" SIP/2.0"
         key = ctx.new_branch(loop_mark(request, request.uri))
         data = request.encode_under(ctx.via_line(target.peer, key), *record_route(ctx, call.caller.peer, target.peer))
-        branch = Branch(self, call, target.kind, lease)
+        branch = Branch(self, call, target, lease, tries)
         setup.branch = branch
         setup.tried.append(branch)
-        branch.due = ctx.timers.start(branch, RING, target.ring_time, now)
+        if target.line is not None and setup.targets:
+            branch.due = ctx.timers.start(branch, SILENCE, SILENCE_LIMIT, now)
+        else:
+            branch.due = ctx.timers.start(branch, RING, target.ring_time, now)
         branch.client = ctx.layer.request(key, b"INVITE", data, target.peer, branch, now)
 
     def _ask_place(self, call: Call, setup: Setup, now: float) -> None:
@@ -258,6 +273,7 @@ class CallSetup:
         if branch.cancel_wanted:
             self._send_cancel(branch, now)
         if response.status != 100 and call.state is CallState.SETUP:
+            branch.rang = True
             if branch.kind is TargetKind.GATEWAY and not setup.cancelled:
                 branch.due = self._ctx.timers.start(branch, RING, GATEWAY_RING, now)
             if response.body:
@@ -289,6 +305,9 @@ class CallSetup:
         call.state = CallState.ANSWERING
         call.session_interval = agree_timer(response, setup.asked_interval, setup.timer_supported)
         branch.due = 0.0
+        line = branch.target.line
+        if line is not None and not line.health.spotless:
+            ctx.lines.good(line, now)
         ctx.group.calls.append(call.entry(None, "", 200))
         if call.forwarded:
             ctx.group.calls += call.forwarded_entries(None, "", 200)
@@ -338,15 +357,32 @@ class CallSetup:
             setup.cause = 486 if status in BUSY else 480
         elif branch.kind is TargetKind.VOICEMAIL:
             setup.failure = (480, None, "voicemail does not answer")
-        elif status in (401, 407):  # the caller's password is none of a gateway's business
-            setup.targets.clear()
-            setup.failure = (503, None, "the gateway does not know us")
+        elif branch.target.line is not None:
+            if self._at_gateway(call, setup, branch, response, now):
+                return
         else:
             setup.targets.clear()
             setup.failure = (status, self._relayed(call, response), "")
         if call.forwarded:
             setup.failure = _after_forwarding(status)
         self._next(call, now)
+
+    def _at_gateway(self, call: Call, setup: Setup, branch: Branch, response: Message, now: float) -> bool:
+        """A gateway refuses. True: the call is tried at it once more, with credentials."""
+        line = branch.target.line
+        if line is None:
+            return False
+        verdict = self._outward.judge(call, line, response, branch.rang, branch.tries, now)
+        if verdict is Verdict.AGAIN:
+            self._forward(call, setup, branch.target, "", now, branch.tries + 1)
+            return True
+        if verdict is Verdict.UNKNOWN_TO_IT:  # the caller's password is none of a gateway's business
+            setup.failure = (503, None, "the gateway does not know us")
+            return False
+        if verdict is Verdict.FINAL:
+            setup.targets.clear()
+        setup.failure = (response.status, self._relayed(call, response), "")
+        return False
 
     def _relayed(self, call: Call, response: Message) -> bytes:
         pop_via(response)
@@ -361,7 +397,7 @@ class CallSetup:
         elif 200 <= response.status < 300:
             tag = tag_of(response.value(TO) or b"")
             self._dialogs.dismiss(branch.client, response, now, only_ack=tag in branch.dismissed)
-            branch.dismissed.add(tag)
+            branch.dismissed |= {tag}
 
     def on_silence(self, branch: Branch, now: float) -> None:
         """Timer B: the target never said anything."""
@@ -374,6 +410,8 @@ class CallSetup:
         branch.given_up = True
         branch.due = 0.0
         self._dismiss_lease(branch)
+        if branch.target.line is not None:
+            self._outward.silent(call, branch.target.line, now)
         if not setup.cancelled:
             silent = (408, None, "the called side does not respond")
             setup.failure = _after_forwarding(408) if call.forwarded else silent
@@ -386,6 +424,9 @@ class CallSetup:
         setup: Setup | None = call.setup if call is not None else None
         if call is None or setup is None or setup.branch is not branch or call.state is not CallState.SETUP:
             return
+        if kind == SILENCE:
+            self._on_silent_gateway(branch, now)
+            return
         if kind == RING and branch.provisional:
             branch.timed_out = True
             self._cancel_branch(branch, now)
@@ -397,6 +438,16 @@ class CallSetup:
             setup.failure = (480, None, "no answer")
             setup.cause = 408
         self._next(call, now)
+
+    def _on_silent_gateway(self, branch: Branch, now: float) -> None:
+        """No word from a gateway while another one could take the call: should it wake up, it is told to stop."""
+        if branch.provisional:
+            branch.due = self._ctx.timers.start(branch, RING, GATEWAY_RING, now)
+            return
+        branch.cancel_wanted = True
+        if branch.client is not None:
+            branch.client.resend_at = 0.0
+        self.on_silence(branch, now)
 
     # -- CANCEL ---------------------------------------------------------------------------------------------------
 
