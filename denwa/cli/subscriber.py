@@ -279,6 +279,7 @@ def _described(one: Subscriber) -> dict[str, Any]:
         "reject_anonymous": one.reject_anonymous,
         "international": one.international,
         "codecs": str(one.codecs),
+        "priority": one.priority,
         "card": masked(one.card_token),
     }
 

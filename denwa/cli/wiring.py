@@ -205,6 +205,7 @@ def _subscriber(row: DirectoryRow) -> Subscriber:
         blocked=row.blocked,
         codecs=CodecOrder(row.codecs),
         forward=Forward(row.forward_mode == "always", row.forward_target) if row.forward_target else None,
+        priority=row.priority,
     )
 
 

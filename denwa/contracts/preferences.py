@@ -25,6 +25,7 @@ from denwa.contracts.subscriber import (
 from denwa.numbering import NumberClass, Refusal
 
 _LONGEST_TEXT = 200
+OPERATOR_ONLY = frozenset({"priority", "card_token"})  # not for a subscriber to set
 _UNSAID = frozenset({"name", "mail", "card_token"})  # in the change log
 
 
@@ -106,6 +107,7 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "reject_anonymous": _switch("reject_anonymous"),
     "international": _switch("international"),
     "codecs": _choice("codecs", CodecPreference),
+    "priority": _switch("priority"),
     "name": check_name,
     "mail": check_mail,
     "card_token": lambda text: check_card_token(text) if text else "",

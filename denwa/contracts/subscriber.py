@@ -108,6 +108,7 @@ class Subscriber:
     reject_anonymous: bool = False
     international: bool = False  # N6: off at first
     codecs: CodecPreference = CodecPreference.PHONE
+    priority: bool = False  # C7: may call when only some may; the operator says who
     profile: str = ""
     ended_at: datetime | None = None
 

@@ -156,6 +156,7 @@ def _values(subscriber: Subscriber) -> dict[str, Any]:
         "reject_anonymous": subscriber.reject_anonymous,
         "international": subscriber.international,
         "codecs": str(subscriber.codecs),
+        "priority": subscriber.priority,
         "profile": subscriber.profile,
         "realm": credentials.realm,
         "ha1_md5": credentials.ha1_md5,
@@ -191,6 +192,7 @@ def _subscriber(row: Row[Any]) -> Subscriber:
         reject_anonymous=row.reject_anonymous,
         international=row.international,
         codecs=CodecPreference(row.codecs),
+        priority=row.priority,
         profile=row.profile,
         ended_at=row.ended_at,
     )

@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 _COLUMNS = (
     "number, account, ha1_md5, ha1_sha256, state, ring_time, voicemail, forward_mode, forward_target, "
-    "reject_anonymous, international, codecs, realm"
+    "reject_anonymous, international, codecs, realm, priority"
 )
 _CHANGED = "SELECT DISTINCT subscriber FROM changes WHERE seq > {after} AND seq <= {upto}"
 
@@ -37,6 +37,7 @@ class DirectoryRow(NamedTuple):
     codecs: str  # phone | mobile | wifi (C3)
     realm: str
     blocked: frozenset[str]  # B1
+    priority: bool  # C7
 
 
 def latest_change(engine: Engine) -> int:
@@ -73,7 +74,7 @@ def _read(engine: Engine, where: str, blocked_where: str) -> list[DirectoryRow]:
         return [
             DirectoryRow(
                 row[0], row[1], row[2], row[3], row[4], row[5], row[6] == 1, row[7], row[8], row[9] == 1, row[10] == 1,
-                row[11], row[12], lists.get(row[0], none),
+                row[11], row[12], lists.get(row[0], none), row[13] == 1,
             )
             for row in rows
         ]  # fmt: skip

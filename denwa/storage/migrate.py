@@ -48,7 +48,7 @@ class Schema:
         return config
 
 
-MAIN = Schema("main", "0003")
+MAIN = Schema("main", "0004")
 JOURNAL = Schema("journal", "0001")
 
 

@@ -31,6 +31,7 @@ class Subscriber:
     blocked: frozenset[str] = frozenset()  # E.164 (B1)
     codecs: CodecOrder = CodecOrder.PHONE  # C3
     forward: Forward | None = None
+    priority: bool = False  # may call when only some may (C7)
 
 
 class Directory:

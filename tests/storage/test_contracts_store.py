@@ -143,6 +143,7 @@ def test_the_database_itself_refuses_what_the_rules_forbid(engine: Engine, desk:
 def test_the_directory_holds_what_a_call_needs(engine: Engine, desk: Desk) -> None:
     added, _ = desk.add(application(), "test", NOW)
     desk.change(NUMBER, {"forward": "noanswer:0312345678", "reject_anonymous": "on", "codecs": "mobile"}, "t", NOW)
+    desk.change(NUMBER, {"priority": "on"}, "t", NOW)  # C7
     desk.block(NUMBER, "+819012345678", "test", NOW)
     assert load_directory(engine) == [
         DirectoryRow(
@@ -160,6 +161,7 @@ def test_the_directory_holds_what_a_call_needs(engine: Engine, desk: Desk) -> No
             codecs="mobile",
             realm="denwa.example",
             blocked=frozenset({"+819012345678"}),
+            priority=True,
         )
     ]
     (row,) = load_directory(engine)

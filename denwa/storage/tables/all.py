@@ -1,5 +1,5 @@
 """Every table of both databases: importing this module fills `metadata` and `journal_metadata`."""
 
-from denwa.storage.tables import billing, contracts, journal, journal_metadata, metadata, rating, voicemail
+from denwa.storage.tables import billing, contracts, journal, journal_metadata, limits, metadata, rating, voicemail
 
-__all__ = ["billing", "contracts", "journal", "journal_metadata", "metadata", "rating", "voicemail"]
+__all__ = ["billing", "contracts", "journal", "journal_metadata", "limits", "metadata", "rating", "voicemail"]

@@ -1,6 +1,6 @@
 """Contracts: subscribers with their settings and secrets, blocklists, the stock of numbers, the log of changes."""
 
-from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, String, Table, Text, false
 
 from denwa.storage.columns import BigId, UtcMillis
 from denwa.storage.tables import metadata
@@ -35,6 +35,7 @@ subscribers = Table(
     Column("changed_at", UtcMillis, nullable=False),
     Column("ended_at", UtcMillis),  # set with state terminated
     Column("card_token", Text, nullable=False, server_default=""),  # of the payment card, never its number (L1, T7)
+    Column("priority", Boolean, nullable=False, server_default=false()),  # calls also in congestion (C7)
     CheckConstraint("bill_day BETWEEN 1 AND 28", name="bill_day"),
     CheckConstraint("ring_time BETWEEN 5 AND 60", name="ring_time"),
     CheckConstraint("(forward_mode = 'off') = (forward_target = '')", name="forward_target"),
