@@ -68,6 +68,7 @@ class EngineSettings:
     max_calls: int
     sha256_agents: tuple[bytes, ...]  # offered SHA-256 first
     md5_only_agents: tuple[bytes, ...]
+    call_seconds: int = 0  # longest call; 0: as long as it likes (C6)
     homes: tuple[Home, ...] = ()  # every address listened on, `host` and `port` the first; empty: these only
 
 

@@ -89,6 +89,7 @@ def test_a_call_between_any_two_ways_is_set_up_and_ended_through_us(caller_at, c
     back = Talk.of_callee(callee, invite)
     bye = to(back.send("BYE"), caller.peer)
     assert m.ROUTE not in bye.at  # both of ours were taken off
+    caller.answer(bye, 200)
     assert [end.end_cause for end in wire.ends] == ["callee"]
 
 

@@ -344,6 +344,11 @@ class CallUp:
         self.a = Talk.of_caller(caller, ok)
         self.b = Talk.of_callee(callee, invite)
 
+    def hang_up(self, who: str = "caller", status: int = 200) -> Message:
+        """BYE of one side, answered by the other: what the one who hung up hears."""
+        talk, near, far = (self.a, self.caller, self.callee) if who == "caller" else (self.b, self.callee, self.caller)
+        return to(far.answer(to(talk.send("BYE"), far.peer), status), near.peer)
+
 
 def call_up(wire: Wire, caller: Phone, callee: Phone, *, dialled: str = "", call_id: str = "call-1", extra: str = "",
             callee_extra: str = "", from_: str = "", ack: bool = True) -> CallUp:  # fmt: skip

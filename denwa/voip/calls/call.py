@@ -70,22 +70,28 @@ class Call:
 
     __slots__ = (
         "answered_ms",
+        "bye_cause",
+        "bye_ms",
+        "byes",
         "call_id",
         "callee",
         "callee_to",
         "caller",
         "caller_shown",
         "caller_true",
+        "cut_due",
         "direction",
         "forwarded",
         "hidden",
         "id",
         "ilbc_modes",
         "leg",
+        "longest",
         "number_class",
         "number_from",
         "number_to",
         "probe_due",
+        "restored_ms",
         "session_due",
         "session_interval",
         "setup",
@@ -118,7 +124,12 @@ class Call:
         self.hidden = False  # 184: the callee must not see the caller's Contact either
         self.forwarded: tuple[Forwarded, ...] = ()  # in the order in which they were made
         self.session_interval = 0  # seconds, 0: no session timer was agreed
-        self.session_due = self.probe_due = 0.0  # engine time, 0.0: not running
+        self.session_due = self.probe_due = self.cut_due = 0.0  # engine time, 0.0: not running
+        self.longest = 0  # seconds that it may last, 0: what the settings say (C6, C7)
+        self.byes = 0  # BYEs on their way whose answer decides whether it ends
+        self.bye_ms = 0  # when the first of them came, and the end_cause it means
+        self.bye_cause = ""
+        self.restored_ms = 0  # when it was taken up after a restart
         self.setup: Any = None  # what still has to do with setting it up
 
     @property
@@ -184,11 +195,15 @@ class Call:
     def dialog_text(self) -> str:
         """What is needed to take the call up again after a restart: one value a line (a header value has none)."""
         values = [
+            self.call_id,
             self.caller_true,
             self.caller_shown,
             self.callee_to,
             b"%d" % self.session_interval,
             b"%d" % self.hidden,
+            b"%d" % self.longest,
+            b"%d" % self.bye_ms,
+            self.bye_cause.encode(),
             *_leg_values(self.caller),
             *_leg_values(self.callee),
         ]
@@ -211,18 +226,23 @@ def _take_leg(values: list[bytes]) -> Leg:
     return Leg(peer_of_text(flow.decode()), tag, contact, int(cseq), routes, behind=1000)
 
 
-def restore_call(entry: CallEntry) -> Call:
+def restore_call(entry: CallEntry, now_ms: int) -> Call:
     """A call from its open record. Raises ValueError when the dialog text is not ours."""
     values = entry.dialog.encode("latin-1", "replace").split(b"\n")
     try:
-        true, shown, callee_to, interval, hidden = values[:5]
-        del values[:5]
-        call = Call(entry.call_id.encode(), entry.id, entry.started_at, _take_leg(values))
+        call_id, true, shown, callee_to, interval, hidden, longest, bye_ms, bye_cause = values[:9]
+        del values[:9]
+        # The record's Call-ID is text; the one on the wire need not be.
+        call = Call(call_id, entry.id, entry.started_at, _take_leg(values))
         call.callee = _take_leg(values)
         call.session_interval = int(interval)
         call.hidden = bool(int(hidden))
+        call.longest = int(longest)
+        call.bye_ms = int(bye_ms)
     except ValueError as fault:
         raise ValueError(f"record {entry.id}: dialog cannot be read: {fault}") from None
+    call.bye_cause = bye_cause.decode("latin-1")
+    call.byes = int(call.bye_ms > 0)
     call.caller_true, call.caller_shown, call.callee_to = true, shown, callee_to
     call.state = CallState.UP
     call.leg, call.direction, call.subscriber = entry.leg, entry.direction, entry.subscriber
@@ -230,6 +250,7 @@ def restore_call(entry: CallEntry) -> Call:
     call.answered_ms = entry.answered_at or entry.started_at
     call.caller.alive_ms = call.callee.alive_ms = entry.alive_at or call.answered_ms
     call.voicemail = bool(entry.voicemail)
+    call.restored_ms = now_ms
     return call
 
 
@@ -249,6 +270,7 @@ class CallTable:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._calls: dict[tuple[bytes, bytes], Call] = {}
+        self._aliases: dict[tuple[bytes, bytes], Call] = {}  # by another tag that the called side knows
         self.up: dict[int, Call] = {}  # by id: those whose long timers run
         self.ended: deque[tuple[float, Call]] = deque()  # with the time when they are forgotten
         self._last_id = 0
@@ -262,14 +284,23 @@ class CallTable:
     def add(self, call: Call) -> None:
         self._calls[call.call_id, call.caller.tag] = call
 
+    def alias(self, call: Call, tag: bytes) -> None:
+        """The called side knows the caller by this tag: a gateway that wanted credentials was called anew."""
+        self._aliases[call.call_id, tag] = call
+
     def find(self, call_id: bytes, tag: bytes, other: bytes = b"") -> Call | None:
         found = self._calls.get((call_id, tag))
+        if found is None and self._aliases:
+            found = self._aliases.get((call_id, tag))
         return found if found is not None or not other else self._calls.get((call_id, other))
 
     def remove(self, call: Call) -> None:
         key = (call.call_id, call.caller.tag)
         if self._calls.get(key) is call:
             del self._calls[key]
+        if self._aliases:
+            for other in [key for key, known in self._aliases.items() if known is call]:
+                del self._aliases[other]
 
     def full(self) -> bool:
         return len(self._calls) >= self.limit

@@ -1,7 +1,4 @@
-"""Calls that are up: requests inside their dialogs, proof of life, and how they end (C4, C5).
-
-A record's end is on disk before the BYE goes on; when the disk is slow the BYE passes after 200 ms and the end follows.
-"""
+"""Calls that are up: requests inside their dialogs and proof of life (C4, C5). How they end: `endings.py`."""
 
 from __future__ import annotations
 
@@ -14,32 +11,29 @@ from denwa.voip.calls.call import (
     CallState,
     CallTable,
     EndCause,
-    Leg,
     restore_call,
     restore_forwarded,
 )
-from denwa.voip.calls.journal import AliveEntry, CallEntry, EndEntry
-from denwa.voip.calls.requests import Side, ack_to_answer, ask_whether_alive, bye_of_dismissed, farewell
+from denwa.voip.calls.endings import GONE, LONGEST, NOT_REFRESHED, SIDE_GONE, Endings
+from denwa.voip.calls.journal import CallEntry, EndEntry
+from denwa.voip.calls.parties import is_known_source, proves_party
+from denwa.voip.calls.requests import Side, ask_whether_alive
 from denwa.voip.calls.session import LEAST, IntervalTooSmall, agree_timer, ask_for_timer
 from denwa.voip.context import Context, printable
 from denwa.voip.media.negotiation import NEGOTIATING, has_sdp
-from denwa.voip.proxy.forward import count_hop, foreign_routes, pop_via, strip_own_routes
+from denwa.voip.proxy.forward import count_hop, pop_via, strip_own_routes
 from denwa.voip.proxy.identity import strip_claims
 from denwa.voip.sip.checks import asks_for
-from denwa.voip.sip.fields import FieldFault, address_uri, tag_of
-from denwa.voip.sip.message import CONTACT, FROM, SUPPORTED, TO, Message
+from denwa.voip.sip.fields import FieldFault, address_uri
+from denwa.voip.sip.message import CONTACT, FROM, PROXY_AUTHORIZATION, SUPPORTED, TO, Message
 from denwa.voip.sip.peer import Peer
 from denwa.voip.sip.response import make_cancel
 from denwa.voip.sip.timers import TIMEOUT
 from denwa.voip.sip.transactions import IGNORE, ClientTransaction, ServerTransaction
 
-BYE_PASS = 33  # timer kind
-LINGER_TIME: Final = 32.0
-BYE_PASS_TIME: Final = 0.2
 VOICEMAIL_PROBE: Final = 180.0  # seconds; longer than any voicemail call is (V2)
 TIMER_C: Final = 180.0  # RFC 3261 §16.8
 REFRESHES: Final = (b"INVITE", b"UPDATE")
-GONE: Final = frozenset((404, 408, 410, 481, 604))  # answers by which a phone says it has no such call
 
 
 class Relay:
@@ -50,8 +44,10 @@ class Relay:
         "call",
         "cancel_wanted",
         "client",
+        "contact",
         "dialogs",
         "due",
+        "ending",
         "from_caller",
         "late_offer",
         "passed",
@@ -59,6 +55,7 @@ class Relay:
         "request",
         "server",
         "timer_supported",
+        "waiting",
     )
 
     def __init__(
@@ -76,6 +73,9 @@ class Relay:
         self.cancel_wanted = False
         self.asked_interval = 0  # of a refresh: the session interval it asks for
         self.timer_supported = False
+        self.contact = b""  # of a target refresh: in force with its 2xx (RFC 3261 §12.2.1.2)
+        self.ending = False  # a BYE whose answer decides whether the call ends
+        self.waiting: tuple[Message, bytes, int] | None = None  # its answer, until the end is on disk
         self.due = 0.0
 
     def on_response(self, client: ClientTransaction, response: Message, now: float) -> None:
@@ -83,6 +83,8 @@ class Relay:
 
     def on_timeout(self, now: float) -> None:
         """No answer: none is made up for a request that is no INVITE (RFC 4320 §4.2)."""
+        if self.ending:
+            self.dialogs.endings.on_bye_unanswered(self, now)
         if self.server.method == b"INVITE":
             if self.provisional:
                 self.dialogs.cancel_relay(self, now)
@@ -90,7 +92,7 @@ class Relay:
 
     def fire(self, kind: int, due: float, now: float) -> None:
         if due == self.due:
-            self.dialogs.pass_bye(self, now)
+            self.dialogs.endings.on_slow(self, now)
 
 
 class Probe:
@@ -116,6 +118,9 @@ class Dialogs:
         self.ctx = ctx
         self.table = table
         self._over = over  # a call holds no resources any more
+        self.endings = Endings(ctx, table, over, self.relay_response)
+        self.cut = self.endings.cut
+        self.dismiss = self.endings.dismiss
 
     def restore(self, entries: Iterable[CallEntry], now: float) -> None:
         """Take calls up again after a restart; the next probe tells whether they are still there."""
@@ -125,21 +130,25 @@ class Dialogs:
                 self._restore_forwarded(entry, calls)
                 continue
             try:
-                call = calls[entry.id] = restore_call(entry)
+                call = calls[entry.id] = restore_call(entry, self.ctx.now_ms)
             except ValueError as fault:
-                self.ctx.note(str(fault))
+                self._end_unread(entry, str(fault))
                 continue
             self.table.add(call)
             self.watch(call, now)
+            if call.byes:
+                call.cut_due = now  # somebody had hung up, and nobody waits for the answer any more
 
     def _restore_forwarded(self, entry: CallEntry, calls: Mapping[int, Call]) -> None:
         if not restore_forwarded(entry, calls):
-            self.ctx.note(
-                f"record {entry.id}: the call that was forwarded is not there, ended at its last proof of life"
-            )
-            answered = entry.answered_at or entry.started_at
-            ended = max(entry.alive_at or answered, answered)
-            self.ctx.group.ends.append(EndEntry(entry.id, ended, ended - answered, EndCause.LOST, 200))
+            self._end_unread(entry, f"record {entry.id}: the call that was forwarded is not there")
+
+    def _end_unread(self, entry: CallEntry, why: str) -> None:
+        """An open record that cannot be taken up again ends at its last proof of life (C5)."""
+        self.ctx.note(f"{why}, ended at its last proof of life")
+        answered = entry.answered_at or entry.started_at
+        ended = max(entry.alive_at or answered, answered)
+        self.ctx.group.ends.append(EndEntry(entry.id, ended, ended - answered, EndCause.LOST, 200))
 
     # -- requests inside a dialog ---------------------------------------------------------------------------------
 
@@ -163,6 +172,12 @@ class Dialogs:
             ctx.refuse(server, 481, "no such call", now)
             return
         call, from_caller = found
+        known = self._other_peer(call, not from_caller)
+        if peer != known and not proves_party(ctx, server, call, from_caller, request, peer, known, now):
+            return
+        if request.cseq < (call.caller if from_caller else call.callee).cseq:
+            ctx.refuse(server, 500, "CSeq out of order", now)  # RFC 3261 §12.2.2
+            return
         if not count_hop(request):
             ctx.refuse(server, 483, "Max-Forwards used up", now)
             return
@@ -175,15 +190,19 @@ class Dialogs:
         method = request.method
         server.user = relay
         if method == b"BYE":
-            self._bye(relay, now)
+            if not self.endings.on_bye(relay, now):
+                self.send_on(relay, now)
+            ctx.layer.expect_late_answer(server, now)
             return
+        if method in REFRESHES and CONTACT in request.at:
+            relay.contact = self._target(request)
         if method in REFRESHES and call.state is CallState.UP and not self._ask_again(relay, request, now):
             return
         if method == b"INVITE":
             ctx.respond(server, 100, now)
         else:
             ctx.layer.expect_late_answer(server, now)
-        self._send_on(relay, now)
+        self.send_on(relay, now)
 
     def _unacceptable(self, call: Call, request: Message) -> str:
         """Filter the SDP of a request (C3, N8). Gives why it must be refused with 488, "" otherwise."""
@@ -216,14 +235,14 @@ class Dialogs:
         leg.alive_ms = self.ctx.now_ms
         if call.state is not CallState.SETUP:
             leg.peer = peer
-        if request.method in (b"INVITE", b"UPDATE") and CONTACT in request.at:
-            self._retarget(leg, request)
 
-    def _retarget(self, leg: Leg, message: Message) -> None:
+    def _target(self, message: Message) -> bytes:
+        """The remote target that a refresh or its answer names, b"" when it cannot be read."""
         try:
-            leg.contact = address_uri(message.value(CONTACT) or b"") or leg.contact
+            return address_uri(message.value(CONTACT) or b"")
         except FieldFault:
             self.ctx.note("a target refresh with a Contact that cannot be read")
+            return b""
 
     def _other_peer(self, call: Call, from_caller: bool) -> Peer:
         if not from_caller:
@@ -233,6 +252,8 @@ class Dialogs:
 
     def _shown(self, call: Call, message: Message, from_caller: bool) -> None:
         """Put the caller's identity as the receiver of a request knows it (N7: nothing in a dialog gives it away)."""
+        if PROXY_AUTHORIZATION in message.at:
+            message.remove(PROXY_AUTHORIZATION)  # it was for us
         if call.caller_true == call.caller_shown:
             return
         if from_caller:
@@ -246,7 +267,8 @@ class Dialogs:
             message.uri = call.caller.contact
             message.lines[0] = message.method + b" " + message.uri + b" SIP/2.0"
 
-    def _send_on(self, relay: Relay, now: float) -> None:
+    def send_on(self, relay: Relay, now: float) -> None:
+        """Let a request go on to the other side, once."""
         ctx = self.ctx
         request = relay.request
         if request is None:
@@ -265,6 +287,9 @@ class Dialogs:
         if found is None or not count_hop(request):
             return
         call, from_caller = found
+        if not is_known_source(self.ctx, call, from_caller, peer, self._other_peer(call, not from_caller)):
+            self.ctx.counters["dropped", "ACK from a stranger"] += 1
+            return
         strip_own_routes(self.ctx, request)
         if request.body:
             self.ctx.media.answer(call, request)
@@ -285,33 +310,48 @@ class Dialogs:
         relay.provisional = True
         if status == 100:
             return
-        if status >= 200 and call.state is CallState.UP:
-            self._after_answer(call, relay, client.method, response, now)
+        ended = False
+        if status >= 200:
+            if relay.ending:
+                ended = self.endings.on_bye_answered(relay, status, now)
+            elif call.state is CallState.UP:
+                self._after_answer(call, relay, client.method, response, now)
+            elif status < 300 and relay.contact:
+                self._retarget(call, relay, response)
         if response.body and status < 300 and client.method in NEGOTIATING:
             self.ctx.media.response(call, response, late_offer=relay.late_offer)
         if call.hidden and not relay.from_caller and CONTACT in response.at:
             response.replace(CONTACT, self.ctx.hidden_contact)
         identity, kind = (call.caller_true, FROM) if relay.from_caller else (call.caller_shown, TO)
-        self.relay_response(relay.server, response, identity if self._changed(call) else b"", kind, now)
+        if not self._changed(call):
+            identity = b""
+        if ended:
+            self.endings.hold_answer(relay, (response, identity, kind), now)
+        else:
+            self.relay_response(relay.server, response, identity, kind, now)
 
     def _changed(self, call: Call) -> bool:
         return call.caller_true != call.caller_shown
 
     def _after_answer(self, call: Call, relay: Relay, method: bytes, response: Message, now: float) -> None:
+        if response.status in GONE:
+            call.probe_due = now  # it says that it has no such call: is that so (RFC 5057 §5.1)?
+            return
         (call.callee if relay.from_caller else call.caller).alive_ms = self.ctx.now_ms
         if response.status >= 300 or method not in REFRESHES:
             return
-        if CONTACT in response.at:
-            self._retarget(call.callee if relay.from_caller else call.caller, response)
+        self._retarget(call, relay, response)
         if relay.asked_interval:
             call.session_interval = agree_timer(response, relay.asked_interval, relay.timer_supported)
         self.watch(call, now)
-        self._store_alive(call)
+        self.endings.store_state(call)
 
-    def _store_alive(self, call: Call) -> None:
-        self.ctx.group.alive.append(AliveEntry(call.id, call.alive_ms, call.dialog_text()))
-        for part in call.forwarded:
-            self.ctx.group.alive.append(AliveEntry(part.id, call.alive_ms, f"{call.id}"))
+    def _retarget(self, call: Call, relay: Relay, response: Message) -> None:
+        """A target refresh was accepted: both sides' Contacts are in force (RFC 3261 §12.2)."""
+        sender, answerer = (call.caller, call.callee) if relay.from_caller else (call.callee, call.caller)
+        sender.contact = relay.contact or sender.contact
+        if CONTACT in response.at:
+            answerer.contact = self._target(response) or answerer.contact
 
     def cancel_relay(self, relay: Relay, now: float) -> None:
         """CANCEL of a re-INVITE."""
@@ -337,68 +377,8 @@ class Dialogs:
             response.replace(kind, (b"From: " if kind == FROM else b"To: ") + identity)
         self.ctx.layer.respond(server, response.status, response.encode(), now)
 
-    # -- the end --------------------------------------------------------------------------------------------------
-
-    def _bye(self, relay: Relay, now: float) -> None:
-        call = relay.call
-        if call.state in (CallState.UP, CallState.ANSWERING):
-            self._close(call, self.ctx.now_ms, EndCause.CALLER if relay.from_caller else EndCause.CALLEE, now)
-            relay.due = self.ctx.timers.start(relay, BYE_PASS, BYE_PASS_TIME, now)
-            self.ctx.hold(self._release_bye, relay)
-        else:
-            self._send_on(relay, now)
-        self.ctx.layer.expect_late_answer(relay.server, now)
-
-    def _release_bye(self, relay: Relay, now: float) -> None:
-        if not relay.passed:
-            self._send_on(relay, now)
-
-    def pass_bye(self, relay: Relay, now: float) -> None:
-        """The disk is slow: the phones need not wait for it, the record follows."""
-        if not relay.passed:
-            self.ctx.counters["journal", "bye_passed_before_commit"] += 1
-            self._send_on(relay, now)
-
-    def _close(self, call: Call, ended_ms: int, cause: str, now: float) -> None:
-        call.state = CallState.ENDED
-        end = call.end_entry(ended_ms, cause)
-        self.ctx.group.ends.append(end)
-        for part in call.forwarded:
-            self.ctx.group.ends.append(end._replace(id=part.id))
-        self.ctx.counters["ended", cause] += 1
-        if call.setup is not None:
-            call.setup.let_go()
-            call.setup = None
-        self.table.up.pop(call.id, None)
-        self.table.ended.append((now + LINGER_TIME, call))
-        self._over(call)
-
-    def cut(self, call: Call, cause: str, ended_ms: int, now: float) -> None:
-        """End a call ourselves: the record, then BYE to both sides."""
-        if call.state is not CallState.UP:
-            return
-        self._close(call, ended_ms, cause, now)
-        self.ctx.hold(self._send_farewells, call)
-
-    def _send_farewells(self, call: Call, now: float) -> None:
-        for side in Side:
-            key = self.ctx.new_branch()
-            peer, data = farewell(call, side, lambda p, k=key: self.ctx.via_line(p, k))  # type: ignore[misc]
-            self.ctx.layer.request(key, b"BYE", data, peer, IGNORE, now)
-
-    def dismiss(self, client: ClientTransaction | None, response: Message, now: float, *, only_ack: bool) -> None:
-        """A 2xx of a branch given up: ACK it and, the first time, end that dialog."""
-        if client is None:
-            return
-        via = self.ctx.via_line
-        routes = foreign_routes(self.ctx, response, above_ours=True)
-        self.ctx.send(client.peer, ack_to_answer(response, via(client.peer, self.ctx.new_branch()), routes))
-        key = self.ctx.new_branch()
-        if not only_ack and tag_of(response.value(TO) or b""):
-            data = bye_of_dismissed(response, via(client.peer, key), routes)
-            self.ctx.layer.request(key, b"BYE", data, client.peer, IGNORE, now)
-
     def forget(self, call: Call) -> None:
+        """A call that was not answered is over."""
         self.table.remove(call)
         self._over(call)
 
@@ -409,6 +389,9 @@ class Dialogs:
         then nothing else would prove life. A voicemail ends by itself, unless its worker was killed."""
         self.table.up[call.id] = call
         call.session_due = now + call.session_interval if call.session_interval else 0.0
+        longest = call.longest or self.ctx.settings.call_seconds
+        if longest and not call.cut_due:
+            call.cut_due = now + longest - (self.ctx.now_ms - call.answered_ms) / 1000
         if not call.probe_due:
             call.probe_due = now + (VOICEMAIL_PROBE if call.voicemail else self.ctx.settings.probe_interval)
 
@@ -418,9 +401,14 @@ class Dialogs:
         while ended and ended[0][0] <= now:
             self.table.remove(ended.popleft()[1])
         for call in list(self.table.up.values()):
-            if 0.0 < call.session_due <= now:
+            if 0.0 < call.cut_due <= now:
+                self.ctx.note(f"call {printable(call.call_id)}: as long as a call may be, ended")
+                self.cut(call, EndCause.SERVICE, self.ctx.now_ms, now, LONGEST)
+            elif call.byes:
+                continue  # its end is under way
+            elif 0.0 < call.session_due <= now:
                 self.ctx.note(f"call {printable(call.call_id)}: no session refresh, ended at its last proof of life")
-                self.cut(call, EndCause.LOST, call.alive_ms, now)
+                self.cut(call, EndCause.LOST, call.alive_ms, now, NOT_REFRESHED)
             elif 0.0 < call.probe_due <= now:
                 self._probe(call, now)
                 call.probe_due = now + self.ctx.settings.probe_interval
@@ -437,7 +425,7 @@ class Dialogs:
             return
         if alive:
             (call.caller if side is Side.CALLER else call.callee).alive_ms = self.ctx.now_ms
-            self._store_alive(call)
+            self.endings.store_state(call)
         else:
             self.ctx.note(f"call {printable(call.call_id)}: a side is gone, ended at its last proof of life")
-            self.cut(call, EndCause.LOST, call.alive_ms, now)
+            self.cut(call, EndCause.LOST, call.alive_ms, now, SIDE_GONE)

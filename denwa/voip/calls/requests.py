@@ -18,12 +18,12 @@ class Side(Enum):
     CALLEE = "callee"
 
 
-def farewell(call: Call, side: Side, via: ViaLine) -> tuple[Peer, bytes]:
-    """A BYE to `side`, as if the other side had sent it, with the next CSeq of that other side."""
+def farewell(call: Call, side: Side, via: ViaLine, reason: bytes) -> tuple[Peer, bytes]:
+    """A BYE to `side`, as if the other side had sent it, with the next CSeq of that other side. `reason`: a line."""
     sender = call.callee if side is Side.CALLER else call.caller
     sender.cseq += 1 + sender.behind
     sender.behind = 0
-    return _inside(call, side, b"BYE", sender.cseq, via)
+    return _inside(call, side, b"BYE", sender.cseq, via, reason)
 
 
 def ask_whether_alive(call: Call, side: Side, via: ViaLine) -> tuple[Peer, bytes]:
@@ -33,7 +33,7 @@ def ask_whether_alive(call: Call, side: Side, via: ViaLine) -> tuple[Peer, bytes
     return _inside(call, side, b"OPTIONS", max(sender.cseq, 1), via)
 
 
-def _inside(call: Call, side: Side, method: bytes, cseq: int, via: ViaLine) -> tuple[Peer, bytes]:
+def _inside(call: Call, side: Side, method: bytes, cseq: int, via: ViaLine, *extra: bytes) -> tuple[Peer, bytes]:
     to_caller = side is Side.CALLER
     leg = call.caller if to_caller else call.callee
     sender, receiver = (call.callee_to, call.caller_true) if to_caller else (call.caller_shown, call.callee_to)
@@ -45,6 +45,7 @@ def _inside(call: Call, side: Side, method: bytes, cseq: int, via: ViaLine) -> t
         b"Call-ID: " + call.call_id,
         b"CSeq: %d %b" % (cseq, method),
         b"Max-Forwards: 70",
+        *extra,
         b"Content-Length: 0\r\n\r\n",
     ]
     return leg.peer, b"\r\n".join(lines)

@@ -145,8 +145,8 @@ def test_no_short_messages_and_no_fax_inside_a_call_either():  # N8
 def test_a_phone_that_moved_is_followed(who):  # R4
     _, up = scene()
     talk, near, far = sides(up, who)
-    near.peer = ("198.51.100.77", 6000)
-    near.contact = f"sip:{near.account}@198.51.100.77:6000"
+    near.peer = ("192.0.2.1", 6000)
+    near.contact = f"sip:{near.account}@192.0.2.1:6000"
     got = to(talk.send("UPDATE"), far.peer)
     assert to(far.answer(got, 200), near.peer).status == 200
     other = up.b if who == "caller" else up.a

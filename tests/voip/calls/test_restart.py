@@ -83,7 +83,7 @@ def test_a_restarted_service_counts_the_calls_it_took_up():  # C6
     up = call_up(wire, Phone(wire, 1), Phone(wire, 2))
     restart(wire)
     assert to(up.caller.invite("0312345678", "call-2"), up.caller.peer).status == 403
-    up.b.send("BYE")
+    up.hang_up("callee")
     assert to(up.caller.invite("0312345678", "call-3"), GATEWAY).method == b"INVITE"
 
 
@@ -197,7 +197,7 @@ def test_a_call_and_its_text_are_the_same():
     wire = up.caller.wire
     (before,) = list(wire.engine.calls)
     (row,) = wire.calls
-    after = restore_call(row)
+    after = restore_call(row, 0)
     for name in ("id", "call_id", "caller_true", "caller_shown", "callee_to", "answered_ms", "subscriber", "leg",
                  "direction", "number_from", "number_to", "number_class", "hidden", "session_interval"):  # fmt: skip
         assert getattr(after, name) == getattr(before, name), name
@@ -212,7 +212,7 @@ def test_a_record_that_cannot_be_read_is_named_and_does_not_stop_the_others(dial
     (row,) = wire.calls
     bad = row._replace(id=7, call_id="bad", dialog=dialog)
     with pytest.raises(ValueError, match="record 7"):
-        restore_call(bad)
+        restore_call(bad, 0)
     wire.start()
     wire.engine.restore([], [bad, row], wire.now, wire.ms)
     assert any("record 7" in note for note in wire.engine.ctx.notes)
