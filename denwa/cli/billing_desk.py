@@ -13,6 +13,7 @@ import click
 from sqlalchemy import Engine
 
 from denwa.cli.desk import announce, at_the_keyboard, databases, refusals, utc_now
+from denwa.cli.main import StateError
 from denwa.cli.profile_interest import InterestByProfile
 from denwa.config.settings import Settings
 from denwa.contracts.billing_life import Bill, Policy
@@ -23,7 +24,7 @@ from denwa.contracts.notices import Notice
 from denwa.contracts.standing import Clerk
 from denwa.numbering import PhoneNumber
 from denwa.rating.adjust import Adjuster
-from denwa.rating.adjustment import Adjustment, AdjustmentKind
+from denwa.rating.adjustment import Adjustment, AdjustmentKind, AdjustmentRefusal
 from denwa.rating.arithmetic.dormancy import dormancy
 from denwa.rating.billing_month import billing_month_of
 from denwa.rating.tariff import TaxClass
@@ -95,7 +96,10 @@ class BillingOffice(NamedTuple):
 def billing_office(settings: Settings) -> Iterator[BillingOffice]:
     """Everything open, faults turned into what `denwa` says to a person."""
     with databases(settings) as (main, _journal), refusals():
-        yield BillingOffice(open_billing(main, settings), settings, at_the_keyboard(), utc_now())
+        try:
+            yield BillingOffice(open_billing(main, settings), settings, at_the_keyboard(), utc_now())
+        except AdjustmentRefusal as refusal:
+            raise StateError(str(refusal)) from None
 
 
 def today() -> date:

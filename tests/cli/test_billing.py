@@ -165,6 +165,25 @@ def test_every_bad_row_is_told_with_its_line_and_the_good_ones_count(terminal: T
     assert [(bill["state"], bill["reference"]) for bill in bills(terminal)] == [("paid", "D")]
 
 
+def test_a_file_that_is_no_file_of_results_is_refused(terminal: Terminal, exchange: Exchange) -> None:
+    file = terminal.data_dir / "other.csv"
+    file.write_bytes(b"\xff\x00name,colour\n")
+    ended = terminal("payments", "read", str(file))
+    assert (ended.code, "line 1: expected the columns subscriber," in ended.err) == (2, True)
+
+
+def test_interest_that_the_ledger_refuses_is_told(terminal: Terminal, exchange: Exchange) -> None:
+    """The start day of the contract was changed behind the program; the payment counts all the same."""
+    run(terminal, "2026-11-01")
+    with exchange.main.begin() as connection:
+        connection.execute(text("UPDATE subscribers SET bill_day = 15 WHERE number = :a"), {"a": ALICE})
+    ended = paid(terminal, "2026-12-01")
+    assert ended.code == 1
+    assert "no billing month" in ended.err
+    assert "Traceback" not in ended.err
+    assert [bill["state"] for bill in bills(terminal)] == ["paid"]
+
+
 def test_every_step_stands_in_the_change_log_with_who(terminal: Terminal, exchange: Exchange) -> None:  # O1
     unpaid(terminal)
     run(terminal, "2026-11-25")
