@@ -32,6 +32,8 @@ LINES: Final = (
     b"Replaces: x;to-tag=1;from-tag=2",
     b"P-Asserted-Identity: <tel:+81312345678>",
     b"Privacy: id",
+    b"History-Info: <sip:05050010002@denwa.example?Reason=SIP%3Bcause%3D486>;index=1, <sip:+81312345678@x>;index=1.1",
+    b"Diversion: <sip:05050010002@denwa.example>;reason=unconditional;counter=9",
     b'Authorization: Digest username="x", realm="denwa.example", nonce="", uri="", response=""',
     b"No colon at all",
     b" folded",

@@ -154,6 +154,8 @@ def address_uri(value: bytes) -> bytes:
         end = value.find(b">")
         if end < 0:
             raise FieldFault("address without '>'")
+        if value[1:4] != b"sip" and b":" not in value[1:end]:
+            raise FieldFault("address without a URI")
         return value[1:end]
     end = _end_of_address(value)
     head = value[:end]
@@ -162,6 +164,8 @@ def address_uri(value: bytes) -> bytes:
         return head[angle + 1 : -1]
     if b'"' in head or b"<" in head:
         raise FieldFault("address without '<…>'")
+    if b":" not in head:
+        raise FieldFault("address without a URI")  # a Contact may be *
     return head.strip()
 
 

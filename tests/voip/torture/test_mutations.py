@@ -17,6 +17,7 @@ from bench.mutations import mutate
 from denwa.voip.sip.checks import request_fault, response_fault
 from denwa.voip.sip.framing import FramingFault, StreamFramer
 from denwa.voip.sip.message import MessageFault, parse_message
+from denwa.voip.subscribers import Forward
 from tests.voip.torture.deliver import STRANGER, names, vector
 from tests.voip.wire import GATEWAY, Phone, Wire, answer, call_up, subscriber, to
 
@@ -30,7 +31,11 @@ class Scene:
 
     def __init__(self) -> None:
         everybody = [subscriber(1), subscriber(2), subscriber(3, voicemail=True), subscriber(4), subscriber(5)]
-        self.wire = wire = Wire(*everybody, **LIMITS)
+        away = [
+            subscriber(6, forward=Forward(True, "+81312345678")),
+            subscriber(7, forward=Forward(False, "+815050010006")),
+        ]
+        self.wire = wire = Wire(*everybody, *away, **LIMITS)
         self.seeds: list[tuple[bytes, tuple[Any, ...]]] = [(data, STRANGER) for data in TORTURE]
         plain = wire.engine.receive
 
@@ -45,6 +50,8 @@ class Scene:
         ringing = to(self.a.invite(self.c.number, "ringing"), self.c.peer)
         self.c.answer(ringing, 180)
         self.invite_of_gateway()
+        for number in (6, 7):  # forwarded to the telephone network, the second by way of the first
+            self.a.invite(f"0505001000{number}", f"forwarded-{number}")
         for talk, method in ((up.a, "INVITE"), (up.b, "UPDATE"), (up.a, "INFO")):
             request = to(talk.send(method), (self.b if talk is up.a else self.a).peer)
             side = self.b if talk is up.a else self.a
@@ -71,7 +78,7 @@ class Scene:
         wire = self.wire
         assert wire.transactions <= LIMITS["max_transactions"] * 2  # the layer's limit is for what strangers begin
         assert len(wire.engine.calls) <= LIMITS["max_calls"]
-        assert wire.engine.registrar.count() <= 5 * LIMITS["max_bindings"]
+        assert wire.engine.registrar.count() <= 7 * LIMITS["max_bindings"]
         for group in wire.committed:
             for entry in (*group.calls, *group.ends, *group.bindings, *group.alive):
                 for value in entry if isinstance(entry, tuple) else vars(entry).values():

@@ -503,6 +503,7 @@ def test_a_call_of_rfc_2543_ends_by_a_bye_of_the_phone_that_knows_no_tag():
         "CSeq: 1 BYE\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
     )
     passed = to(wire.send(phone.peer, bye), gateway)
+    assert passed.method == b"BYE"
     wire.send(gateway, answer(passed, 200, gateway))
     assert [end.end_cause for end in wire.ends] == ["callee"]
 
