@@ -19,6 +19,7 @@ class NoticeKind(StrEnum):
     WITHDRAWAL = "withdrawal"  # of what was announced
     TERMINATION = "termination"
     DORMANCY = "dormancy"
+    FORWARDING = "forwarding"  # stopped by the operator (F5)
 
 
 class NoticeState(StrEnum):
@@ -68,7 +69,7 @@ def measure_notice(to: Addressee, measure: Measure, written_on: date, amount_yen
     """The notice of a suspension or termination: cause, day and period. `amount_yen` of the unpaid bill, with tax."""
     if measure.kind is MeasureKind.TERMINATION:
         return _notice(to, NoticeKind.TERMINATION, measure, written_on, _termination(measure))
-    return _notice(to, NoticeKind.SUSPENSION, measure, written_on, _suspension(measure, amount_yen))
+    return _notice(to, NoticeKind.SUSPENSION, measure, written_on, _suspension(measure, written_on, amount_yen))
 
 
 def resumption_notice(to: Addressee, about: str, on: date) -> Notice:
@@ -108,13 +109,31 @@ def dormancy_notice(to: Addressee, dormant_on: date, due_on: date) -> Notice:
     return Notice(0, to.number, NoticeKind.DORMANCY, about, due_on, subject, text)
 
 
+def forwarding_notice(to: Addressee, target: str, reason: str, key: int, on: date) -> Notice:
+    """F5: the operator stopped the forwarding to `target` (E.164). `key` is that of the stop."""
+    subject = "着信転送の中止のお知らせ"
+    shown = PhoneNumber(target).grouped()
+    japanese = [
+        f"{_day(on)}、{shown}への着信転送を中止いたしました（約款 料金表 第3 備考3（4））。",
+        f"理由：{reason}",
+        "",
+        "この転送先を再び設定することはできません。ほかの転送先または留守番電話は、いつでも設定いただけます。",
+    ]
+    english = [
+        f"On {on} the forwarding of your calls to {shown} was stopped: {reason}",
+        "This number cannot be set again; another one, or voicemail, can be set at any time.",
+    ]
+    text = _letter(to, subject, japanese, english)
+    return Notice(0, to.number, NoticeKind.FORWARDING, f"stop {key}", on, subject, text)
+
+
 class _Words(NamedTuple):
     subject: str
     japanese: list[str]
     english: list[str]
 
 
-def _suspension(measure: Measure, amount_yen: int) -> _Words:
+def _suspension(measure: Measure, written_on: date, amount_yen: int) -> _Words:
     cause, why = _CAUSES[measure.cause]
     japanese = [f"{cause}、次のとおりご利用（発信）を停止いたします（約款第17条）。", ""]
     english = [f"Outgoing calls will be stopped because {why}:", ""]
@@ -129,7 +148,8 @@ def _suspension(measure: Measure, amount_yen: int) -> _Words:
         english += ["If the payment is confirmed before that day, nothing is stopped."]
     japanese += ["停止中も着信はご利用いただけます。"]
     english += ["Incoming calls go on meanwhile."]
-    return _Words("ご利用停止の予告", japanese, english)
+    at_once = measure.from_day <= written_on
+    return _Words("ご利用停止のお知らせ" if at_once else "ご利用停止の予告", japanese, english)
 
 
 def _termination(measure: Measure) -> _Words:

@@ -88,5 +88,10 @@ def test_a_suspension_for_misuse_names_its_last_day() -> None:  # 約款 第17�
     assert "金額" not in notice.text
 
 
+def test_what_begins_at_once_is_no_announcement() -> None:
+    assert measure_notice(TO, suspension(NUMBER, Cause.MISUSE, DAY), DAY).subject == "ご利用停止のお知らせ"
+    assert measure_notice(TO, suspension(NUMBER, Cause.MISUSE, DAY), WRITTEN).subject == "ご利用停止の予告"
+
+
 def test_who_has_no_name_is_addressed_all_the_same() -> None:
     assert resumption_notice(Addressee(NUMBER, "", "Denwa"), "a", DAY).text.startswith("お客様\n")
