@@ -14,12 +14,13 @@ from typing import NamedTuple
 import numpy as np
 
 from denwa.numbering import NumberingPlan
-from denwa.rating.files.call_order import again, joined
-from denwa.rating.files.call_rows import CALL_COLUMNS, LONGEST_KEY, CallRows, RatedCall, Records, records_of
+from denwa.rating.files.call_order import again, joined, picked
+from denwa.rating.files.call_rows import CallRows, RatedCall, Records, records_of
 from denwa.rating.files.contracts import ContractsRead
 from denwa.rating.files.credit_use import CreditUse
 from denwa.rating.files.csv_blocks import Block, CsvBlocks
 from denwa.rating.files.days import Days
+from denwa.rating.files.decoding import CALL_COLUMNS, LONGEST_KEY, Decoder
 from denwa.rating.files.faults import RowFault
 from denwa.rating.files.month_sums import MonthSums
 from denwa.rating.files.rated_file import RatedFile
@@ -64,8 +65,9 @@ class FileRating:
         """The calls file (CALL_COLUMNS). `progress` hears of each piece with its bytes. Raises CsvFault, OSError."""
         self._contracts = self._contracts_read.contracts()
         rows = CallRows(self._contracts, self._days)
+        decoder = Decoder()
         for block in CsvBlocks(file, CALL_COLUMNS):
-            rated, alone = rows.rate_block(block)
+            rated, alone = rows.rate_block(decoder.decode(block))
             self._calls.add(rated)
             self._add_alone(rows, block, alone.tolist())
             for line, problem in block.broken:
@@ -113,8 +115,8 @@ class FileRating:
                 twice[0] = again(joined([last, records[:1]]))[1]
             last = records[-1:]
             if twice.any():
-                for row in records[twice]:
+                for row in picked(records, np.flatnonzero(twice)):
                     self.rejects.add(int(row["line"]), bytes(row["call_id"]).decode(), TWICE)
-                records = records[~twice]
+                records = picked(records, np.flatnonzero(~twice))
             if len(records):
                 yield records

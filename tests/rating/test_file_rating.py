@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from denwa.config.settings import Numbering
 from denwa.numbering import load_plan
 from denwa.rating.file_rating import FileRating
-from denwa.rating.files.call_rows import CALL_COLUMNS
+from denwa.rating.files.decoding import CALL_COLUMNS
 from denwa.rating.files.faults import RowFault
 from tests.rating.shipped import BOOK, TAX
 

@@ -29,7 +29,7 @@ def order_of(records: Records) -> Ints:
         tied, groups = _ties(tied, groups[inner], words[inner])
         at += WORD
     if len(tied):
-        rows = records[order[tied]]
+        rows = picked(records, order[tied])
         inner = np.lexsort((rows["line"], rows["contract"], rows["leg"], groups))
         order[tied] = order[tied][inner]
     return order
@@ -56,15 +56,30 @@ def _words(letters: npt.NDArray[np.uint8], at: int, rows: Ints) -> Words:
     return part.view(">u8")[:, 0].astype(np.uint64)
 
 
+def picked(records: Records, rows: Ints) -> Records:
+    """`records[rows]`, many times faster: numpy copies structures field by field, and these are rows of words."""
+    taken: Records = _words_of(records).take(rows, axis=0).view(records.dtype)[:, 0]
+    return taken
+
+
 def joined(parts: list[Records]) -> Records:
     """All records in one array that is wide enough for each."""
     width = max((part.dtype["call_id"].itemsize for part in parts), default=WORD)
     whole = np.empty(sum(map(len, parts)), record_type(width))
+    words = _words_of(whole)
     at = 0
     for part in parts:
-        whole[at : at + len(part)] = part
+        narrow = part.dtype["call_id"].itemsize // WORD
+        rows = words[at : at + len(part)]
+        rows[:, :narrow] = _words_of(part)[:, :narrow]
+        rows[:, narrow : width // WORD] = 0
+        rows[:, width // WORD :] = _words_of(part)[:, narrow:]
         at += len(part)
     return whole
+
+
+def _words_of(records: Records) -> Words:
+    return np.ascontiguousarray(records).view(np.uint64).reshape(len(records), records.dtype.itemsize // WORD)
 
 
 def again(records: Records) -> Flags:

@@ -12,23 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from denwa.rating.billing_month import tokyo_day
-from denwa.rating.charge import NETWORK_FAULT, units_of
+from denwa.rating.charge import units_of
 from denwa.rating.csv_rows import is_text
 from denwa.rating.files.contracts import Contracts
-from denwa.rating.files.csv_blocks import Block
 from denwa.rating.files.days import DAY_MS, NO_TARIFF, TOKYO_MS, Days
-from denwa.rating.files.dialled_prices import ALONE, leading_digits
+from denwa.rating.files.decoding import LEGS, Decoded
+from denwa.rating.files.dialled_prices import ALONE
 from denwa.rating.files.faults import RowFault
-from denwa.rating.files.fields import Fields, Flags, Ints, equal, short_numbers
-from denwa.rating.files.moments import Moments
+from denwa.rating.files.fields import Fields, Flags, Ints
 from denwa.rating.moment import MomentError, parse_moment
-from denwa.rating.ports import CHARGED_LEGS
 
-CALL_COLUMNS = ("call_id", "subscriber", "dialed", "leg", "answered_at", "duration_ms", "end_cause")
 LONGEST_MS = 10**11  # three years: a longer call is a fault of whoever wrote the file
-LONGEST_KEY = 128  # bytes of a call id that is sorted with millions of others
-_LEGS = sorted(CHARGED_LEGS)  # legs of one call are sorted by name
-_ASCII = 128
 
 
 class RatedCall(NamedTuple):
@@ -63,13 +57,12 @@ class CallRows:
     def __init__(self, contracts: Contracts, days: Days) -> None:
         self._contracts = contracts
         self._days = days
-        self._moments = Moments()
 
     def rate(self, row: tuple[str, ...], line: int) -> RatedCall:
         """One row (CALL_COLUMNS). Raises RowFault."""
         call_id, subscriber, dialed, leg, answered_at, duration, end_cause = row
         contract = self._contracts.index_of(subscriber)
-        if leg not in _LEGS:
+        if leg not in LEGS:
             raise RowFault(f"leg {leg!r} is not outgoing or forwarded")
         # As many digits as a number can have are looked at before it is made.
         if not (duration.isascii() and duration.isdigit() and len(duration.lstrip("0")) <= 12):
@@ -94,50 +87,53 @@ class CallRows:
         month = int(self._days.month_of[day, self._contracts.bill_day[contract]])
         ended_ms = answered_ms + duration_ms
         key = call_id.encode()
-        return RatedCall(key, _LEGS.index(leg), contract, line, ended_ms, duration_ms, units, price, month)
+        return RatedCall(key, LEGS.index(leg), contract, line, ended_ms, duration_ms, units, price, month)
 
-    def rate_block(self, block: Block) -> tuple[Records, Ints]:
-        """(rated rows, those to be rated alone) of the rows in `block.columns`."""
-        call_id, subscriber, dialed, leg, answered_at, duration, end_cause = block.columns
-        contract, ok = self._contracts.find(subscriber)
-        answered_ms, fine = self._moments.read(answered_at)
-        ok &= fine
-        duration_ms, fine = short_numbers(duration)
-        ok &= fine
-        legs, fine = _legs(leg)
-        ok &= fine & (end_cause.lengths > 0) & (call_id.lengths > 0) & (call_id.lengths <= LONGEST_KEY)
+    def rate_block(self, rows: Decoded) -> tuple[Records, Ints]:
+        """(rated rows, indices of those to be rated alone)."""
+        contract = self._contracts.find(rows.subscriber)
+        ok = rows.ok & (contract >= 0)
         # From here on, rows that are not ok have any value that does no harm.
         contract = np.where(ok, contract, 0)
-        answered_ms = np.where(ok, answered_ms, 0)
+        answered_ms = np.where(ok, rows.answered_ms, 0)
         if len(self._contracts):
             ok &= answered_ms >= self._contracts.start_ms[contract]
         day = self._days.find((answered_ms + TOKYO_MS) // DAY_MS)
-        price, fine = self._prices(dialed, day)
+        price, fine = self._prices(rows, ok, day)
         ok &= fine
-        rows, alone = np.flatnonzero(ok), np.flatnonzero(~ok)
-        rated = np.empty(len(rows), record_type(_width(int(call_id.lengths[rows].max(initial=1)))))
-        _put_call_ids(rated, block.text, call_id.at(rows))
-        contract, day, price, duration_ms = contract[rows], day[rows], price[rows], duration_ms[rows]
-        rated["line"] = block.lines[rows]
-        rated["leg"] = legs[rows]
+        alone = np.flatnonzero(~ok)
+        call_id, lines, leg = rows.call_id, rows.lines, rows.leg
+        duration_ms, fault = rows.duration_ms, rows.network_fault
+        if len(alone):
+            usual = np.flatnonzero(ok)
+            call_id, lines, leg = call_id.at(usual), lines[usual], leg[usual]
+            contract, answered_ms, day, price = contract[usual], answered_ms[usual], day[usual], price[usual]
+            duration_ms, fault = duration_ms[usual], fault[usual]
+        rated = np.empty(len(lines), record_type(_width(int(call_id.lengths.max(initial=1)))))
+        rated["call_id"] = _call_ids(call_id, rated.dtype["call_id"].itemsize)
+        rated["line"] = lines
+        rated["leg"] = leg
         rated["contract"] = contract
-        rated["ended_ms"] = answered_ms[rows] + duration_ms
+        rated["ended_ms"] = answered_ms + duration_ms
         rated["duration_ms"] = duration_ms
         rated["price"] = price
         rated["month"] = self._days.month_of[day, self._contracts.bill_day[contract]]
-        rated["units"] = self._units(duration_ms, price, equal(end_cause, NETWORK_FAULT)[rows])
+        rated["units"] = self._units(duration_ms, price, fault)
         return rated, alone
 
-    def _prices(self, dialed: Fields, day: Ints) -> tuple[Ints, Flags]:
-        number, ok = leading_digits(dialed)
-        lengths = np.where(ok, dialed.lengths, 0)
-        number = np.where(ok, number, 0)
+    def _prices(self, rows: Decoded, ok: Flags, day: Ints) -> tuple[Ints, Flags]:
+        lengths = np.where(ok, rows.dialled_length, 0)
+        number = np.where(ok, rows.dialled, 0)
         dialled = self._days.dialled_of[day]
-        ok &= dialled != NO_TARIFF
+        ok = ok & (dialled != NO_TARIFF)
         found = np.full(len(day), ALONE, np.int64)
         for index in np.flatnonzero(np.bincount(dialled[ok])).tolist():
-            rows = ok & (dialled == index)
-            found[rows] = self._days.dialled[index].find(number[rows], lengths[rows])
+            prices = self._days.dialled[index]
+            mine = ok & (dialled == index)
+            if mine.all():
+                found = prices.find(number, lengths)
+            else:
+                found[mine] = prices.find(number[mine], lengths[mine])
         return found, found != ALONE
 
     def _units(self, duration_ms: Ints, price: Ints, network_fault: Flags) -> Ints:
@@ -149,25 +145,16 @@ class CallRows:
         return units
 
 
-def _legs(column: Fields) -> tuple[Ints, Flags]:
-    values = np.zeros(len(column.starts), np.int64)
-    ok = np.zeros(len(column.starts), np.bool_)
-    for value, leg in enumerate(_LEGS):
-        rows = equal(column, leg)
-        ok |= rows
-        values[rows] = value
-    return values, ok
-
-
 def _width(length: int) -> int:
     return -(-length // 8) * 8
 
 
-def _put_call_ids(rated: Records, text: bytearray, column: Fields) -> None:
-    width = rated.dtype["call_id"].itemsize
-    letters = np.lib.stride_tricks.sliding_window_view(np.frombuffer(text, np.uint8), width)[column.starts]
+def _call_ids(column: Fields, width: int) -> npt.NDArray[np.bytes_]:
+    text = np.frombuffer(column.text, np.uint8)
+    letters = np.lib.stride_tricks.sliding_window_view(text, width)[column.starts]
     letters[np.arange(width) >= column.lengths[:, None]] = 0
-    rated["call_id"] = letters.view(f"S{width}")[:, 0]
+    found: npt.NDArray[np.bytes_] = letters.view(f"S{width}")[:, 0]
+    return found
 
 
 def records_of(calls: list[RatedCall]) -> Records:

@@ -12,11 +12,10 @@ import numpy.typing as npt
 from denwa.numbering import NumberFault, PhoneNumber
 from denwa.rating.billing_month import midnight_ms
 from denwa.rating.files.faults import RowFault
-from denwa.rating.files.fields import Fields, Flags, Ints, digits
+from denwa.rating.files.fields import Ints
 from denwa.rating.tariff import TariffBook
 
 _NUMBER_DIGITS = 11  # 050 and eight more
-_NUMBERS = 10 ** (_NUMBER_DIGITS - 1)  # they begin with 0
 _NO_NUMBER = -1
 _MIX = np.uint64(0x9E3779B97F4A7C15)  # 2^64 divided by the golden ratio: spreads numbers that follow one another
 
@@ -79,13 +78,9 @@ class Contracts:
     def __len__(self) -> int:
         return len(self.numbers)
 
-    def find(self, column: Fields) -> tuple[Ints, Flags]:
-        """(index, ok) of numbers spelled in eleven digits."""
-        first, ok = digits(column.word(0))
-        last, fine = digits(column.last_word())
-        number = first * 1000 + last % 1000
-        index = self._places.find(number)
-        return index, ok & fine & (column.lengths == _NUMBER_DIGITS) & (number < _NUMBERS) & (index >= 0)
+    def find(self, numbers: Ints) -> Ints:
+        """Indices of the contracts of numbers of eleven digits, given without the leading 0; -1: there is none."""
+        return self._places.find(numbers)
 
     def index_of(self, subscriber: str) -> int:
         """The contract of a number in any spelling (N3). Raises RowFault."""

@@ -12,7 +12,7 @@ import numpy as np
 from denwa.rating.files.fields import Ints
 
 _SHARDS = 8  # parts of the contracts that are looked at apart, each with an eighth of the memory
-_WAITING = 1 << 15  # calls offered to a part, after which is looked which of them count
+_WAITING = 1 << 14  # calls offered to a part, after which is looked which of them count
 _FOREVER = 2**63 - 1
 
 
@@ -29,7 +29,8 @@ class CreditUse:
 
     def __init__(self, granted: Ints, waiting: int = _WAITING) -> None:
         """`granted`: yen by contract."""
-        self._granted = granted
+        # Held in as few bytes as it needs: there may be many calls in one contract's credit.
+        granted = self._granted = granted.astype(np.min_scalar_type(-int(granted.max(initial=1)) - 1))
         self._until_ms = np.where(granted > 0, _FOREVER, -1)  # a call that ends later than this gets nothing
         self._shards = [_Shard(granted, self._until_ms, waiting) for _ in range(_SHARDS)]
         self._shard_size = -(-len(granted) // _SHARDS)
@@ -39,7 +40,12 @@ class CreditUse:
         rows = np.flatnonzero((yen > 0) & (ended_ms <= self._until_ms[contract]))
         contract = contract[rows]
         # More than the credit, and the sums could not be held.
-        columns = (contract, ended_ms[rows], place[rows], np.minimum(yen[rows], self._granted[contract]))
+        columns = (
+            contract.astype(np.int32),
+            ended_ms[rows],
+            place[rows],
+            np.minimum(yen[rows], self._granted[contract]).astype(self._granted.dtype),
+        )
         shards = contract // self._shard_size if len(contract) else contract
         for index, shard in enumerate(self._shards):
             mine = np.flatnonzero(shards == index)
@@ -48,12 +54,13 @@ class CreditUse:
 
     def shares(self) -> Shares:
         """Credit of each call that uses some."""
-        parts = []
+        parts: list[list[Ints]] = [[], [], []]
         while self._shards:
-            parts.append(self._shards.pop().shares())
-        place, contract, credit = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+            for part, column in zip(parts, self._shards.pop().shares(), strict=True):
+                part.append(column)
+        place = np.concatenate(parts[0])
         order = np.argsort(place)
-        return Shares(place[order], contract[order], credit[order])
+        return Shares(place[order], *(np.concatenate(part)[order] for part in parts[1:]))
 
 
 class _Shard:
@@ -63,7 +70,7 @@ class _Shard:
         self._granted = granted
         self._until_ms = until_ms
         self._limit = limit
-        self._uses: list[Any] = [np.zeros(0, np.int64) for _ in range(4)]
+        self._uses: list[Any] = [np.zeros(0, kind) for kind in (np.int32, np.int64, np.int64, granted.dtype)]
         self._waiting: list[tuple[Any, ...]] = []
         self._waiting_count = 0
 
@@ -77,17 +84,17 @@ class _Shard:
         """(place, contract, credit)."""
         before = self._settle()
         contract, _, place, yen = self._uses
-        return place, contract, np.minimum(yen, self._granted[contract] - before)
+        credit = np.minimum(yen, self._granted[contract] - before)
+        return place, contract, credit.astype(self._granted.dtype)
 
     def _settle(self) -> Ints:
         """Keep the calls that the credit reaches; the result is what was used of it before each."""
         waiting, self._waiting, self._waiting_count = self._waiting, [], 0
         contract, ended_ms, place, yen = (np.concatenate(parts) for parts in zip(self._uses, *waiting, strict=True))
-        # Calls that end together stay as they came, which is by call id.
-        order = np.lexsort((ended_ms, contract))
+        order = _order(contract, ended_ms)
         contract, ended_ms, place, yen = contract[order], ended_ms[order], place[order], yen[order]
         before = np.cumsum(yen) - yen
-        first = np.flatnonzero(np.diff(contract, prepend=-1))  # of each contract
+        first = np.flatnonzero(np.diff(contract, prepend=np.int32(-1)))  # of each contract
         before -= np.repeat(before[first], np.diff(first, append=len(contract)))
         granted = self._granted[contract]
         kept = before < granted
@@ -96,3 +103,18 @@ class _Shard:
         self._uses = [column[kept] for column in (contract, ended_ms, place, yen)]
         result: Ints = before[kept]
         return result
+
+
+def _order(contract: Ints, ended_ms: Ints) -> Ints:
+    """By contract and end; calls that end together stay as they came, which is by call id."""
+    contract = contract.astype(np.int64)
+    contract -= contract.min(initial=_FOREVER)
+    ended_ms = ended_ms - ended_ms.min(initial=_FOREVER)
+    bits = int(ended_ms.max(initial=0)).bit_length()
+    if bits + int(contract.max(initial=0)).bit_length() >= 63:
+        return np.lexsort((ended_ms, contract))
+    keys = contract << bits | ended_ms
+    order = np.argsort(keys)  # several times faster than the stable kind, which is needed only for equal ones
+    if (np.diff(keys[order]) == 0).any():
+        order = np.argsort(keys, kind="stable")
+    return order

@@ -18,7 +18,7 @@ from denwa.rating.csv_rows import CsvFault
 from denwa.rating.files.csv_lines import EMPTY, ODD, WRONG_WIDTH, Lines
 from denwa.rating.files.fields import Fields, Ints, words_of
 
-_CHUNK = 1 << 18
+_CHUNK = 1 << 21
 _LONGEST = 4 << 20  # bytes of one row; a longer one is reported, and not kept in memory
 _BOM = b"\xef\xbb\xbf"
 
@@ -26,7 +26,6 @@ _BOM = b"\xef\xbb\xbf"
 class Block(NamedTuple):
     """Some rows of the file. Lines are counted from 1."""
 
-    text: bytearray
     lines: Ints  # of the rows in `columns`
     columns: tuple[Fields, ...]  # the wanted ones
     single: list[tuple[int, tuple[str, ...]]]  # (line, wanted fields) of rows that a CSV reader read
@@ -35,7 +34,7 @@ class Block(NamedTuple):
 
     def row(self, index: int) -> tuple[str, ...]:
         """The wanted fields of a row of `columns`."""
-        return tuple(self.text[column.starts[index] : column.ends[index]].decode() for column in self.columns)
+        return tuple(column.text[column.starts[index] : column.ends[index]].decode() for column in self.columns)
 
 
 class CsvBlocks:
@@ -67,9 +66,8 @@ class CsvBlocks:
                 rows, starts, ends = lines.plain(done)
                 words = words_of(lines.text)
                 yield Block(
-                    lines.text,
                     rows + line,
-                    tuple(Fields(words, starts[column], ends[column]) for column in picked),
+                    tuple(Fields(lines.text, words, starts[column], ends[column]) for column in picked),
                     [(line + index, tuple(row[column] for column in picked)) for index, row in single],
                     [(line + index, problem) for index, problem in broken],
                     size,
@@ -110,30 +108,23 @@ class _Taken:
             yield line.decode("utf-8", "surrogateescape")
 
 
-class _Reader:
-    """A CSV reader that begins at any line."""
+class _Feed:
+    """Lines for a CSV reader, from any line on."""
 
     def __init__(self, lines: Lines) -> None:
         self._lines = lines
-        self._next = 0
-        self.starved = False  # the row goes on behind the last line
-        self._reader = csv.reader(self)
+        self.next = 0
+        self.starved = False  # the reader wanted more than there is: a field goes on behind the last line
 
-    def __iter__(self) -> _Reader:
+    def __iter__(self) -> _Feed:
         return self
 
     def __next__(self) -> str:
-        if self._next >= len(self._lines):
+        if self.next >= len(self._lines):
             self.starved = True
             raise StopIteration
-        self._next += 1
-        return self._lines.line(self._next - 1)
-
-    def read(self, line: int) -> tuple[list[str], int]:
-        """The row that begins on `line`, and the line after it. Raises csv.Error."""
-        self._next = line
-        self.starved = False
-        return next(self._reader), self._next
+        self.next += 1
+        return self._lines.line(self.next - 1)
 
 
 def _cut(data: bytes, at_end: bool) -> tuple[bytes, bytes]:
@@ -150,18 +141,20 @@ def _read_odd(lines: Lines, width: int, at_end: bool) -> tuple[int, list[tuple[i
     """(lines done, rows that begin on odd lines, what is no row). `at_end`: nothing can follow the last line."""
     single: list[tuple[int, list[str]]] = []
     broken: list[tuple[int, str]] = []
-    reader = _Reader(lines)
+    feed = _Feed(lines)
+    reader = csv.reader(feed)
     after = 0
     done = len(lines)
     for line in np.flatnonzero(lines.kinds == ODD).tolist():
         if line < after:
             continue
+        feed.next, feed.starved = line, False
         try:
-            row, after = reader.read(line)
+            row, after = next(reader), feed.next
             problem = "" if len(row) == width else _columns(width, len(row))
         except csv.Error as fault:
             problem = f"not CSV: {fault}"
-        if reader.starved:
+        if feed.starved:
             if not at_end:
                 done = line
                 break

@@ -27,10 +27,10 @@ class Lines:
         self.text = bytearray(MARGIN) + data + bytearray(MARGIN)
         self._letters = letters = np.frombuffer(self.text, np.uint8)
         self._width = width
-        if b"\r" in data and data.count(b"\r") != data.count(b"\r\n"):
+        ends = np.flatnonzero(letters == _LF)
+        returns = np.count_nonzero(letters == _CR)
+        if returns and returns != np.count_nonzero(letters[ends - 1] == _CR):
             ends = np.flatnonzero((letters[:-1] == _LF) | ((letters[:-1] == _CR) & (letters[1:] != _LF)))
-        else:
-            ends = np.flatnonzero(letters == _LF)
         self._breaks: Ints = ends + 1
         self._starts: Ints = np.concatenate(([MARGIN], self._breaks))[:-1]
         self._ends: Ints = ends - ((letters[ends - 1] == _CR) & (letters[ends] == _LF) & (ends > self._starts))

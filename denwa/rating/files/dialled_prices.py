@@ -13,12 +13,11 @@ from datetime import date
 import numpy as np
 
 from denwa.numbering import NumberingPlan, Reading, Refusal
+from denwa.rating.files.decoding import DIALLED_DIGITS, LONGEST_DIALLED
 from denwa.rating.files.faults import RowFault
-from denwa.rating.files.fields import WORD, Fields, Flags, Ints, digits
+from denwa.rating.files.fields import Ints
 from denwa.rating.tariff import NoPriceError, Price, Tariff
 
-_KNOWN_BY = 10  # leading digits that are looked at
-_LONGEST = 2 * WORD
 _UNKNOWN, ALONE = -1, -2
 _HOME, _ABROAD = "+81", "010"
 _JAPAN_ABROAD = "01081"  # behind it any rule of Japan's numbers may decide
@@ -36,9 +35,9 @@ class DialledPrices:
         beginnings = {*plan.beginnings_on(on)[1], *_dialled_ranges(tariff), _JAPAN_ABROAD}
         spans = [_span(beginning) for beginning in beginnings if beginning.isdigit()]
         self._starts = np.array(sorted({0, *(place for span in spans for place in span)}), np.int64)
-        self._prices = np.full((len(self._starts), _LONGEST + 1), _UNKNOWN, np.int64)
+        self._prices = np.full((len(self._starts), LONGEST_DIALLED + 1), _UNKNOWN, np.int64)
         for beginning in beginnings:
-            if len(beginning) > _KNOWN_BY or beginning == _JAPAN_ABROAD:
+            if len(beginning) > DIALLED_DIGITS or beginning == _JAPAN_ABROAD:
                 first, end = _span(beginning)
                 self._prices[bisect_left(self._starts, first) : bisect_left(self._starts, end)] = ALONE
 
@@ -70,19 +69,9 @@ class DialledPrices:
     def _ask(self, number: int, length: int) -> int:
         """One number stands for all of its length between two beginnings."""
         try:
-            return self.price(f"{number:0{_KNOWN_BY}}".ljust(length, "0"))
+            return self.price(f"{number:0{DIALLED_DIGITS}}".ljust(length, "0"))
         except RowFault:
             return ALONE
-
-
-def leading_digits(column: Fields) -> tuple[Ints, Flags]:
-    """(the first ten digits, ok) of fields of 10 to 16 digits that begin with 0."""
-    lengths = column.lengths
-    fits = (lengths >= _KNOWN_BY) & (lengths <= _LONGEST)
-    first, ok = digits(column.word(0))
-    more, fine = digits(column.word(_KNOWN_BY - WORD))
-    last = digits(column.last_word())[1]
-    return first * 100 + more % 100, ok & fine & last & fits & (first < 10 ** (WORD - 1))
 
 
 def _dialled_ranges(tariff: Tariff) -> set[str]:
@@ -96,5 +85,5 @@ def _dialled_ranges(tariff: Tariff) -> set[str]:
 
 def _span(beginning: str) -> tuple[int, int]:
     """What begins so, as half-open interval of ten digits."""
-    first = int(beginning[:_KNOWN_BY].ljust(_KNOWN_BY, "0"))
-    return first, first + 10 ** max(0, _KNOWN_BY - len(beginning))
+    first = int(beginning[:DIALLED_DIGITS].ljust(DIALLED_DIGITS, "0"))
+    return first, first + 10 ** max(0, DIALLED_DIGITS - len(beginning))

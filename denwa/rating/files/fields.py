@@ -23,11 +23,12 @@ _DIGITS = 0x3333333333333333
 
 
 class Fields(NamedTuple):
-    """One column of many rows: where in `text` each field starts and ends. `words[i]` is the word that starts at i.
+    """One column of many rows: where in `text` each field starts and ends. `words` has the word at every place.
 
     `text` goes on for at least two words before the first and after the last field.
     """
 
+    text: bytearray
     words: Words
     starts: Ints
     ends: Ints
@@ -45,7 +46,7 @@ class Fields(NamedTuple):
         return self.words[self.ends - WORD]
 
     def at(self, rows: Ints) -> Fields:
-        return Fields(self.words, self.starts[rows], self.ends[rows])
+        return Fields(self.text, self.words, self.starts[rows], self.ends[rows])
 
 
 def words_of(text: bytearray) -> Words:
@@ -78,7 +79,10 @@ def equal(column: Fields, text: str) -> Flags:
     """Which fields are `text`, of 8 to 16 characters."""
     wanted = text.encode("ascii")
     first, last = (int.from_bytes(part, "little") for part in (wanted[:WORD], wanted[-WORD:]))
-    same: Flags = (column.lengths == len(wanted)) & (column.word(0) == first) & (column.last_word() == last)
+    same: Flags = column.lengths == len(wanted)
+    rows = np.flatnonzero(same)  # mostly all of them, or few
+    some = column if len(rows) == len(same) else column.at(rows)
+    same[rows] = (some.word(0) == first) & (some.last_word() == last)
     return same
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from denwa.rating.billing_month import EARLIEST_MS, LATEST_MS
-from denwa.rating.files.fields import Fields, Flags, Ints, separated_digits
+from denwa.rating.files.fields import Fields, Flags, Ints, Words, separated_digits
 from denwa.rating.moment import MomentError, parse_moment
 
 _FIRST_YEAR, _YEARS = 1970, 130
@@ -19,27 +19,27 @@ _DAY_MS = 86_400_000
 
 
 class _Spelling(NamedTuple):
-    """Where in a time of one length a word with the seconds stands, one with the zone, and one that is only checked."""
+    """Where in a time of one length a word with the seconds stands, and one that is only checked."""
 
     seconds_at: int
     seconds: str
     second_unit: int  # what a second counts in the word's number
     millis: bool = False  # milliseconds are the 5th to 7th digit of the word
-    zone_at: int = 0  # 0: UTC
-    zone: str = "  ?  :  "
+    zone: bool = True  # it ends with one, else with Z
     check_at: int = 0
     check: str = ""
 
 
-# By length. A time begins with `2026-11-21T10:00`; the sign of the zone is looked at apart.
+# By length. A time begins with `2026-11-21T10:00`; `?` is what is looked at elsewhere.
 _SPELLINGS = {
-    20: _Spelling(12, " :  :  Z", 10),
-    24: _Spelling(16, ":  .   Z", 100_000, millis=True),
-    25: _Spelling(17, "  ?  :  ", 1_000_000, zone_at=17),
-    27: _Spelling(16, ":  .    ", 100_000, millis=True, check_at=19, check=".      Z"),
-    29: _Spelling(16, ":  .   ?", 100_000, millis=True, zone_at=21),
-    32: _Spelling(16, ":  .    ", 100_000, millis=True, zone_at=24),
+    20: _Spelling(12, " :  :  Z", 10, zone=False),
+    24: _Spelling(16, ":  .   Z", 100_000, millis=True, zone=False),
+    25: _Spelling(14, "  :  ???", 1000),
+    27: _Spelling(16, ":  .    ", 100_000, millis=True, zone=False, check_at=19, check=".      Z"),
+    29: _Spelling(16, ":  .   ?", 100_000, millis=True),
+    32: _Spelling(16, ":  .    ", 100_000, millis=True, check_at=18, check=" .      "),
 }
+_MONTH, _CLOCK, _ZONE = "    -  -", "  T  :  ", "???  :  "
 
 
 class Moments:
@@ -65,8 +65,8 @@ class Moments:
         spelling = _SPELLINGS.get(length)
         if spelling is None:
             return np.zeros(len(column.starts), np.int64), np.zeros(len(column.starts), np.bool_)
-        month, ok = separated_digits(column.word(0), "    -  -")
-        clock, fine = separated_digits(column.word(8), "  T  :  ")
+        month, ok = _alike(column.word(0), _MONTH)
+        clock, fine = separated_digits(column.word(8), _CLOCK)
         ok &= fine
         rest, fine = separated_digits(column.word(spelling.seconds_at), spelling.seconds)
         ok &= fine
@@ -77,8 +77,8 @@ class Moments:
             value += rest // 10 % 1000
         if spelling.check:
             ok &= separated_digits(column.word(spelling.check_at), spelling.check)[1]
-        if spelling.zone_at:
-            offset, fine = _zone(column, spelling)
+        if spelling.zone:
+            offset, fine = _zone(column.last_word())
             value -= offset
             ok &= fine
         return value, ok & (value >= EARLIEST_MS) & (value < LATEST_MS)
@@ -107,12 +107,20 @@ def _day_number(key: int) -> int:
         return _WRONG
 
 
-def _zone(column: Fields, spelling: _Spelling) -> tuple[Ints, Flags]:
-    """What to take from the local time, in ms."""
-    word = column.word(spelling.zone_at)
-    zone, ok = separated_digits(word, spelling.zone)
-    hours, minutes = zone // 1000 % 1000, zone % 1000
-    sign = word >> 16 & 0xFF
+def _zone(words: Words) -> tuple[Ints, Flags]:
+    """What to take from a local time that ends so, in ms."""
+    words = words & ~np.uint64(0xFFFF)  # two characters in front of the sign
+    zone, ok = _alike(words, _ZONE)
+    hours, minutes = zone // 1000, zone % 1000
+    sign = words >> 16 & 0xFF
     ok &= (hours < 24) & (minutes < 60) & ((sign == ord("+")) | (sign == ord("-")))
     offset = (hours * 60 + minutes) * 60_000
     return np.where(sign == ord("+"), offset, -offset), ok
+
+
+def _alike(words: Words, separators: str) -> tuple[Ints, Flags]:
+    """`separated_digits` of words that are mostly all the same: month and zone of calls that follow one another."""
+    if len(words) and (words == words[0]).all():
+        value, ok = separated_digits(words[:1], separators)
+        return np.full(len(words), value[0]), np.full(len(words), ok[0])
+    return separated_digits(words, separators)

@@ -18,12 +18,12 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from denwa.rating.files.call_order import joined, order_of
+from denwa.rating.files.call_order import joined, order_of, picked
 from denwa.rating.files.call_rows import RatedCall, Records, record_type, records_of
 
 RUN_ROWS = 1 << 16  # sorted at once
 _FAN_IN = 256  # runs merged at once
-_LEAST_BLOCK = 256
+_LEAST_BLOCK = 128
 _LONG_BYTES = 4 << 20  # of long call ids in memory
 _LONG_ROWS = 32  # of them given out at once: a field of a CSV file has up to 128 KiB
 _Key = tuple[bytes, int, int, int]
@@ -72,7 +72,7 @@ class SortedCalls:
         whole = joined(self._waiting)
         self._waiting, self._waiting_rows = [], 0
         if len(whole):
-            self._write(whole[order_of(whole)], goes_on=True)
+            self._write(picked(whole, order_of(whole)), goes_on=True)
 
     def _write(self, block: Records, goes_on: bool) -> None:
         """Append sorted records: to the last run if they may and can go on where it ends, else as a new one."""
@@ -89,7 +89,7 @@ class SortedCalls:
 
     def _merged(self, runs: list[_Run]) -> Iterator[Records]:
         """The records of all runs in order."""
-        rows = max(_LEAST_BLOCK, self._run_rows // max(1, len(runs)))
+        rows = max(_LEAST_BLOCK, self._run_rows // 2 // max(1, len(runs)))
         sources = [_Source(self._file.fileno(), run) for run in runs]
         while sources:
             for source in sources:
@@ -98,7 +98,7 @@ class SortedCalls:
             bound = min((source.last for source in sources if source.unread), default=None)
             parts = [source.take(bound) for source in sources if bound is None or source.first <= bound]
             whole = joined(parts)
-            yield whole if len(parts) == 1 else whole[order_of(whole)]
+            yield whole if len(parts) == 1 else picked(whole, order_of(whole))
             sources = [source for source in sources if len(source.block) or source.unread]
 
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from denwa.config.settings import Numbering
 from denwa.numbering import Reading, load_plan
-from denwa.rating.files.dialled_prices import ALONE, DialledPrices, leading_digits
+from denwa.rating.files.decoding import leading_digits
+from denwa.rating.files.dialled_prices import ALONE, DialledPrices
 from denwa.rating.tariff import INTERNATIONAL, Price, TaxClass
 from tests.rating.files.test_fields import column
 from tests.rating.shipped import BOOK

@@ -26,7 +26,7 @@ def column(texts: list[str]) -> Fields:
         ends.append(len(text))
         text += b","
     text += b"9" * MARGIN
-    return Fields(words_of(text), np.array(starts, np.int64), np.array(ends, np.int64))
+    return Fields(text, words_of(text), np.array(starts, np.int64), np.array(ends, np.int64))
 
 
 DIGITS = st.text("0123456789", max_size=12)
