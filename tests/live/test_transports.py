@@ -23,15 +23,17 @@ pytestmark = pytest.mark.live
 
 
 class SecureService(Service):
-    """`denwa serve --demo` on 127.0.0.1 and ::1, both with UDP, TCP and TLS."""
+    """`denwa serve --demo` on 127.0.0.1 and ::1, both with UDP, TCP and TLS, and on 127.0.0.2 without TLS."""
 
     def __post_init__(self) -> None:
         self.certificate, self.key = write_certificate(self.folder / "tls")
         self.tls_port = ports.free_port()
         self.ipv6_port = ports.free_port()
+        self.other_port = ports.free_port()
         self.config = (
             f'[sip]\ntls_port = {self.tls_port}\ntls_certificate = "{self.certificate}"\ntls_key = "{self.key}"\n'
             f'[[sip.listen]]\nbind = "::1"\nport = {self.ipv6_port}\ntls_port = {self.tls_port}\n'
+            f'[[sip.listen]]\nbind = "127.0.0.2"\nport = {self.other_port}\n'
         )
         super().__post_init__()
 
@@ -106,6 +108,25 @@ def test_two_baresips_on_ipv6_hear_each_other(service: SecureService) -> None:
 def test_a_baresip_on_tls_registers(service: SecureService) -> None:
     with service.baresip(ALICE, f"127.0.0.1:{service.tls_port}", transport="tls", ca_file=service.certificate) as one:
         one.registered()
+
+
+def test_an_answer_comes_from_the_address_that_was_asked(service: SecureService) -> None:
+    asked = [("127.0.0.1", service.sip_port), ("127.0.0.2", service.other_port), ("::1", service.ipv6_port)]
+    for number, (host, port) in enumerate(asked):
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as phone:
+            phone.bind(("::1" if ":" in host else "127.0.0.1", 0))
+            phone.settimeout(10)
+            phone.sendto(
+                "OPTIONS sip:denwa.example SIP/2.0\r\n"
+                f"Via: SIP/2.0/UDP phone.example;branch=z9hG4bKasked{number};rport\r\n"
+                "From: <sip:x@denwa.example>;tag=1\r\nTo: <sip:denwa.example>\r\nCSeq: 1 OPTIONS\r\n"
+                f"Call-ID: asked-{number}\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n".encode(),
+                (host, port),
+            )
+            answer, source = phone.recvfrom(65_536)
+            assert answer.startswith(b"SIP/2.0 200 ")
+            assert source[:2] == (host, port)
 
 
 def handshake(service: SecureService, ca: Path, host: str = "127.0.0.1") -> bytes:
