@@ -10,6 +10,9 @@ from typing import Any, Final
 
 from denwa.numbering.plan import NumberingPlan
 from denwa.voip.calls.journal import Group
+from denwa.voip.gateways.lines import Lines
+from denwa.voip.gateways.sources import Sources
+from denwa.voip.gateways.trunk import Trunk as Trunk
 from denwa.voip.media.negotiation import Negotiation
 from denwa.voip.own_addresses import Home, OwnAddresses
 from denwa.voip.sip.digest import Digest
@@ -33,17 +36,6 @@ class HeldGroup(Group):
 
     answers: list[tuple[Peer, bytes]] = field(default_factory=list)
     held: list[tuple[Callable[[Any, float], None], Any]] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Trunk:
-    """A gateway as the engine needs it, its host resolved. `sources` are the peers incoming calls come from."""
-
-    name: str
-    peer: Peer
-    sources: frozenset[tuple[str, int]]  # port 0: any
-    incoming: bool
-    outgoing: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +91,12 @@ class Context:
         self._reversed: list[bytes] = []
         self._md5: list[bytes] = []
         self.now_ms = 0
+        self.now = 0.0  # of the message or timer that is being dealt with
         self.journal_ok = True
         self._branches = 0
         self._branch_prefix = b"z9hG4bK" + token()[:10]
-        self._trunks = {source: trunk for trunk in settings.trunks if trunk.incoming for source in trunk.sources}
+        self.sources = Sources(settings.trunks)
+        self.lines = Lines(settings.trunks, self._draw, self.counters, self.note)
         self._day = -1
         self._today = _EPOCH
         self.own = OwnAddresses(settings.homes or (Home(settings.host, settings.port),))
@@ -208,8 +202,12 @@ class Context:
         return host.lower() in self.settings.domains
 
     def trunk_of(self, peer: Peer) -> Trunk | None:
-        """The gateway that a request comes from, by address and port or by address alone."""
-        return self._trunks.get((peer[0], peer[1])) or self._trunks.get((peer[0], 0))
+        """The gateway that a request comes from (C2)."""
+        return self.sources.of(peer)
+
+    def _draw(self, most: int) -> int:
+        """Chance, from 0 to `most`."""
+        return int(self.token()[:8], 16) % (most + 1)
 
 
 def printable(value: bytes) -> str:

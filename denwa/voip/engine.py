@@ -17,6 +17,7 @@ from denwa.voip.calls.dialogs import Dialogs, Relay
 from denwa.voip.calls.journal import BindingEntry, CallEntry
 from denwa.voip.calls.session import agree_timer
 from denwa.voip.context import ALLOW, Context, EngineSettings, HeldGroup
+from denwa.voip.gateways.carrier import Carriers
 from denwa.voip.proxy.admission import Admission
 from denwa.voip.proxy.forward import pop_via
 from denwa.voip.proxy.forwarding import Forwarding
@@ -73,6 +74,7 @@ class SipEngine:
         setup = CallSetup(ctx, self.admission, self.dialogs, self._forwarding, voicemail)
         self._setup = setup
         self._invites = InviteChain(ctx, self.calls, self.admission, targets, setup)
+        self.carriers = Carriers(ctx)
         self._peer: Peer = ("", 0)
         self._swept = 0.0
         self._calls_due = 0.0
@@ -83,6 +85,7 @@ class SipEngine:
         """Take up what the journal kept."""
         self.ctx.now_ms = now_ms
         self.registrar.restore(bindings)
+        self.carriers.start(now)
         self.dialogs.restore(calls, now)
         for call in self.calls:
             self.admission.begin(call.subscriber)
@@ -93,6 +96,7 @@ class SipEngine:
         """One datagram, or one message of a stream."""
         ctx = self.ctx
         ctx.now_ms = now_ms
+        ctx.now = now
         if len(data) < 12 and not data.strip(b"\r\n\0 "):
             return  # keep-alive (RFC 5626 §4.4.1)
         try:
@@ -111,6 +115,7 @@ class SipEngine:
     def advance(self, now: float, now_ms: int) -> None:
         """Let all timers fire whose time has come."""
         self.ctx.now_ms = now_ms
+        self.ctx.now = now
         layer = self.ctx.layer
         for owner, kind, due in self.ctx.timers.due(now):
             if isinstance(owner, (ServerTransaction, ClientTransaction)):
@@ -312,6 +317,8 @@ class SipEngine:
 
     def _call_over(self, call: Call) -> None:
         self.admission.finish(call.subscriber)
+        if self.ctx.lines.held:
+            self.ctx.lines.give_back(call.id)
         if call.forwarded:
             self._forwarding.over(call)
 

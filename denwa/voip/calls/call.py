@@ -271,6 +271,7 @@ class CallTable:
         self.limit = limit
         self._calls: dict[tuple[bytes, bytes], Call] = {}
         self._aliases: dict[tuple[bytes, bytes], Call] = {}  # by another tag that the called side knows
+        self._other_tags: dict[int, list[bytes]] = {}  # by id
         self.up: dict[int, Call] = {}  # by id: those whose long timers run
         self.ended: deque[tuple[float, Call]] = deque()  # with the time when they are forgotten
         self._last_id = 0
@@ -287,6 +288,7 @@ class CallTable:
     def alias(self, call: Call, tag: bytes) -> None:
         """The called side knows the caller by this tag: a gateway that wanted credentials was called anew."""
         self._aliases[call.call_id, tag] = call
+        self._other_tags.setdefault(call.id, []).append(tag)
 
     def find(self, call_id: bytes, tag: bytes, other: bytes = b"") -> Call | None:
         found = self._calls.get((call_id, tag))
@@ -299,8 +301,8 @@ class CallTable:
         if self._calls.get(key) is call:
             del self._calls[key]
         if self._aliases:
-            for other in [key for key, known in self._aliases.items() if known is call]:
-                del self._aliases[other]
+            for tag in self._other_tags.pop(call.id, ()):
+                self._aliases.pop((call.call_id, tag), None)
 
     def full(self) -> bool:
         return len(self._calls) >= self.limit

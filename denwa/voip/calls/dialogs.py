@@ -135,6 +135,8 @@ class Dialogs:
                 self._end_unread(entry, str(fault))
                 continue
             self.table.add(call)
+            if call.caller_shown != call.caller_true and (tag := tag_of(call.caller_shown)) != call.caller.tag:
+                self.table.alias(call, tag)
             self.watch(call, now)
             if call.byes:
                 call.cut_due = now  # somebody had hung up, and nobody waits for the answer any more

@@ -57,6 +57,8 @@ class InviteChain:
             return
         ctx.respond(server, 100, now)
         self._calls.add(call)
+        if ctx.lines.counting and verdict.trunk is not None:
+            ctx.lines.take(call.id, verdict.trunk)
         server.user = call
         self._prepare(call, request, verdict)
         setup = call.setup = Setup(server, request, asked)

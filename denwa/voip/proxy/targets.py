@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from denwa.numbering.number import PhoneNumber
+from denwa.numbering.reading import Reading
 from denwa.voip.context import Context
+from denwa.voip.proxy.outward import uri_for
 from denwa.voip.proxy.setup import GATEWAY_RING, Setup, Target, TargetKind
 from denwa.voip.registrar.handler import Registrar
 from denwa.voip.sip.peer import is_tls
@@ -41,14 +43,17 @@ class TargetChoice:
 
     def to_gateway(self, setup: Setup, number: PhoneNumber) -> None:
         """The telephone network (C1)."""
-        trunk = next((trunk for trunk in self._ctx.settings.trunks if trunk.outgoing), None)
-        if trunk is None:
-            setup.failure = (503, None, "no gateway to the telephone network")
-            return
-        name = trunk.peer[0].encode()
-        host = (b"[%b]:%d" if b":" in name else b"%b:%d") % (name, trunk.peer[1])
-        uri = b"sip:%b@%b;user=phone" % (number.e164.encode(), host)
-        self._add(setup, Target(TargetKind.GATEWAY, uri, trunk.peer, GATEWAY_RING))
+        ctx = self._ctx
+        e164 = number.e164
+        lines, why = ctx.lines.for_call(e164, self._class_of(e164) if ctx.lines.by_class else "", ctx.now)
+        if why:
+            setup.failure = (503, None, why)
+        for line in lines:
+            self._add(setup, Target(TargetKind.GATEWAY, uri_for(e164, line), line.peer, GATEWAY_RING, line))
+
+    def _class_of(self, e164: str) -> str:
+        reading = self._ctx.plan.read(e164, self._ctx.today())
+        return reading.number_class.value if isinstance(reading, Reading) else ""
 
     def _add(self, setup: Setup, target: Target) -> None:
         """A caller who asked for sips: calls nobody who is not reached over TLS (RFC 5630 §3.1.3, decision 0008). The
