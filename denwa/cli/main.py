@@ -16,6 +16,7 @@ COMMANDS = {
     "serve": ("denwa.cli.serve", "serve", "run the service in the foreground"),
     "subscriber": ("denwa.cli.subscriber", "subscriber", "add, list, show, set, suspend, import subscribers"),
     "block": ("denwa.cli.block", "block", "a subscriber's blocklist"),
+    "forward": ("denwa.cli.forward", "forward", "forwardings that the operator stopped"),
     "calls": ("denwa.cli.calls", "calls", "call records, and calls in progress"),
     "rate": ("denwa.cli.rate", "rate", "rate files offline"),
     "dial": ("denwa.cli.dial", "dial", "how a dialled number is read"),

@@ -166,7 +166,7 @@ def suspend(ctx: click.Context, number: str, reason: str, from_day: date | None,
     with office(settings_of(ctx)) as here:
         measure = suspension(own, Cause(reason), from_day or today(), until_day)
         measure = here.desk.announce(measure, here.who, utc_now(), at_once=from_day is None)
-        _tell(here, own)
+        tell_of_notices(here, own)
         here.announce()
     _echo_measure(measure, State.SUSPENDED)
 
@@ -195,19 +195,19 @@ def terminate(ctx: click.Context, number: str, reason: str | None, from_day: dat
     _check_ahead(from_day)
     with office(settings_of(ctx)) as here:
         measure = here.desk.announce(termination(own, Cause(reason), from_day), here.who, utc_now())
-        _tell(here, own)
+        tell_of_notices(here, own)
     _echo_measure(measure, State.TERMINATED)
 
 
 def _move(ctx: click.Context, number: str, act: Act) -> None:
     with office(settings_of(ctx)) as here:
         moved = here.desk.move(phone_number(number).e164, act, here.who, utc_now())
-        _tell(here, moved.number)
+        tell_of_notices(here, moved.number)
         here.announce()
     click.echo(f"{PhoneNumber(moved.number).grouped()} {moved.state}")
 
 
-def _tell(here: Office, number: str) -> None:
+def tell_of_notices(here: Office, number: str) -> None:
     """Hand the notice of what was just done to the mail, and say so when somebody must give it in another way."""
     report = Report(today())
     open_billing(here.engine, here.settings).give(report, here.who, utc_now())

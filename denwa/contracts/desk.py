@@ -18,6 +18,7 @@ from denwa.contracts.profiles.files import check_known
 from denwa.contracts.sealing import Seal
 from denwa.contracts.standing import Clerk
 from denwa.contracts.stock import OwnRange, first_free, following
+from denwa.contracts.stopped_forwarding import check_target
 from denwa.contracts.subscriber import (
     BILL_DAY_MAX,
     BILL_DAY_MIN,
@@ -129,6 +130,8 @@ class Desk:
         with self.store.changing(who, now) as unit:
             before = _living(unit, number)
             after = with_settings(before, values, self.plan, now.astimezone(TOKYO).date())
+            if "forward" in values and after.forward.target:
+                check_target(unit, after, lambda target: any(target in own for own in self.ranges))
             what = difference(before, after)
             if sip_password:
                 after = replace(after, credentials=self._credentials(before.account, sip_password))

@@ -12,6 +12,7 @@ from denwa.contracts.dormancy import QuietContract
 from denwa.contracts.measures import Measure
 from denwa.contracts.notices import Notice, NoticeState
 from denwa.contracts.payments import PaymentResult
+from denwa.contracts.stopped_forwarding import StoppedForwarding
 from denwa.contracts.subscriber import State, Subscriber
 from denwa.numbering import Reading, Refusal
 
@@ -116,6 +117,16 @@ class ContractsUnit(Protocol):
         ...
 
     def put_notice(self, notice: Notice) -> None: ...
+
+    def stopped_forwardings(self, number: str) -> list[StoppedForwarding]:
+        """Those of a subscriber that may not be set again, in the order in which they were stopped (F5)."""
+        ...
+
+    def add_stopped_forwarding(self, number: str, target: str, reason: str) -> StoppedForwarding:
+        """The stop with its key."""
+        ...
+
+    def allow_forwarding(self, keys: Collection[int]) -> None: ...
 
     def mail(self, notice: Notice, recipient: str, mail_id: str) -> None:
         """Hand a notice to the mail that goes out, with this transaction, once for one Message-ID."""

@@ -62,7 +62,7 @@ class Clerk(NamedTuple):
         if life.state is not subscriber.state:
             after = subscriber.after(_ACTS[life.state], self.now)
             if after.state is State.ACTIVE:
-                self.unit.add_notice(resumption_notice(self._to(subscriber), self.now.isoformat(), self.day))
+                self.unit.add_notice(resumption_notice(self.addressee(subscriber), self.now.isoformat(), self.day))
             self.unit.replace(after, "; ".join([str(after.state), *changes]))
             return after, done
         if changes:
@@ -74,7 +74,7 @@ class Clerk(NamedTuple):
         if subscriber.state is State.TERMINATED:
             raise ContractFault(Reason.STATE, f"{PhoneNumber(subscriber.number).grouped()} is terminated")
         measure = self.unit.add_measure(measure)
-        self.unit.add_notice(measure_notice(self._to(subscriber), measure, self.day, self._amount(measure)))
+        self.unit.add_notice(measure_notice(self.addressee(subscriber), measure, self.day, self._amount(measure)))
         return measure
 
     def _write(self, subscriber: Subscriber, life: Life, step: Step) -> str:
@@ -94,7 +94,7 @@ class Clerk(NamedTuple):
         self.unit.put_measure(measure)
         for notice in self.unit.notices(measure.subscriber):
             if notice.measure == measure.key:
-                anew = measure_notice(self._to(subscriber), measure, self.day, self._amount(measure))
+                anew = measure_notice(self.addressee(subscriber), measure, self.day, self._amount(measure))
                 self.unit.put_notice(notice._replace(text=anew.text))
         return f"{measure.kind} postponed to {measure.from_day}: the subscriber could not be told"
 
@@ -159,11 +159,12 @@ class Clerk(NamedTuple):
             if subscriber and measure.key == key and measure.state is MeasureState.ANNOUNCED:
                 self.release(subscriber, [measure])
                 if measure.told_on is not None:
-                    self.unit.add_notice(withdrawal_notice(self._to(subscriber), measure, self.day))
+                    self.unit.add_notice(withdrawal_notice(self.addressee(subscriber), measure, self.day))
                 return measure.after(MeasureAct.WITHDRAW)
         raise ContractFault(Reason.STATE, f"{PhoneNumber(number).grouped()} has no announced measure {key}")
 
-    def _to(self, subscriber: Subscriber) -> Addressee:
+    def addressee(self, subscriber: Subscriber) -> Addressee:
+        """Whom a notice to the subscriber is for."""
         return Addressee(subscriber.number, subscriber.name, self.service)
 
 

@@ -20,6 +20,7 @@ from denwa.contracts.subscriber import (
     Subscriber,
 )
 from denwa.storage.billing_rows import BillingRows
+from denwa.storage.forwarding_rows import ForwardingRows
 from denwa.storage.tables.contracts import blocked_numbers, changes, number_stock, subscribers
 
 # PostgreSQL: one writer of contracts at a time, as on SQLite. So numbers are given in order, and an entry of
@@ -69,7 +70,7 @@ class SqlContractsStore:
             return [Change(row.seq, row.at, row.who, row.subscriber, row.what) for row in connection.execute(query)]
 
 
-class SqlContractsUnit(BillingRows):
+class SqlContractsUnit(BillingRows, ForwardingRows):
     """The port `ContractsUnit`: one transaction of one writer."""
 
     def find(self, number: str) -> Subscriber | None:

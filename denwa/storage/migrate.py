@@ -48,7 +48,7 @@ class Schema:
         return config
 
 
-MAIN = Schema("main", "0004")
+MAIN = Schema("main", "0005")
 JOURNAL = Schema("journal", "0001")
 
 

@@ -1,5 +1,25 @@
 """Every table of both databases: importing this module fills `metadata` and `journal_metadata`."""
 
-from denwa.storage.tables import billing, contracts, journal, journal_metadata, limits, metadata, rating, voicemail
+from denwa.storage.tables import (
+    billing,
+    contracts,
+    forwarding,
+    journal,
+    journal_metadata,
+    limits,
+    metadata,
+    rating,
+    voicemail,
+)
 
-__all__ = ["billing", "contracts", "journal", "journal_metadata", "limits", "metadata", "rating", "voicemail"]
+__all__ = [
+    "billing",
+    "contracts",
+    "forwarding",
+    "journal",
+    "journal_metadata",
+    "limits",
+    "metadata",
+    "rating",
+    "voicemail",
+]
