@@ -24,7 +24,7 @@ from denwa.voip.media.negotiation import NEGOTIATING, has_sdp
 from denwa.voip.proxy.forward import count_hop, pop_via, strip_own_routes
 from denwa.voip.proxy.identity import strip_claims
 from denwa.voip.sip.checks import asks_for
-from denwa.voip.sip.fields import FieldFault, address_uri
+from denwa.voip.sip.fields import FieldFault, address_uri, tag_of
 from denwa.voip.sip.message import CONTACT, FROM, PROXY_AUTHORIZATION, SUPPORTED, TO, Message
 from denwa.voip.sip.peer import Peer
 from denwa.voip.sip.response import make_cancel
