@@ -23,6 +23,7 @@ from denwa.storage.call_listing import CallListing, ListedCall
 COLUMNS = (
     "call_id", "leg", "subscriber", "direction", "caller", "callee", "class", "started_at", "answered_at", "ended_at",
     "duration_ms", "end_cause", "sip_status", "forwarded_by", "voicemail", "units", "charge_yen",
+    "reason",
 )  # fmt: skip
 _TABLE_WIDTH = 200  # when the output is no terminal
 _WORKING_WIDTH = 160
@@ -133,7 +134,7 @@ def _write_table(listed: Iterable[ListedCall], *, working: bool) -> None:
             "" if going_on else _duration(call.duration_ms),
             "" if call.units is None else str(call.units),
             "" if call.charge_yen is None else str(call.charge_yen),
-            "通話中 in progress" if going_on else f"{call.end_cause} {call.sip_status}",
+            "通話中 in progress" if going_on else f"{call.end_cause} {call.sip_status} {call.reason}".rstrip(),
             "yes" if call.voicemail else "",
             *[call.working or ""] * working,
         )

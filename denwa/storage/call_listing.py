@@ -42,6 +42,7 @@ class ListedCall(NamedTuple):
     units: int | None
     charge_yen: int | None
     working: str | None
+    reason: str  # why it was refused or did not ring, "" for any other call
 
 
 class CallListing:
@@ -116,4 +117,5 @@ def _listed(row: Row[Any], rated: RatedCall | None) -> ListedCall:
         row.forwarded_by,
         bool(row.voicemail),
         *_charge(row, rated),
+        row.reason,
     )

@@ -154,11 +154,15 @@ class Context:
 
     def refuse(self, transaction: ServerTransaction, status: int, text: str, now: float, *extra: bytes) -> None:
         """Answer with a failure that says why: Reason header, counter, log line."""
+        self.note_refusal(transaction, status, text)
+        self.respond(transaction, status, now, [reason_header(status, text), *extra])
+
+    def note_refusal(self, transaction: ServerTransaction, status: int, text: str) -> None:
+        """The counter and the log line of a refusal."""
         request = transaction.request
         call_id = request.call_id.decode("utf-8", "replace") if request else "?"
         self.note(f"{transaction.method.decode('utf-8', 'replace')} {call_id}: {status} {text}")
         self.counters["refused", str(status)] += 1
-        self.respond(transaction, status, now, [reason_header(status, text), *extra])
 
     def challenge(self, transaction: ServerTransaction, *, stale: bool, now: float) -> None:
         """407 to an INVITE."""

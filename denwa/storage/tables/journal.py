@@ -29,6 +29,7 @@ calls = Table(
     Column("voicemail", Integer, nullable=False),  # 1: answered by the voicemail
     Column("alive_at", UtcMillis),  # last proof of life (C5)
     Column("dialog", Text, nullable=False),  # JSON to take the call up again; "" once ended
+    Column("reason", String(40), nullable=False, server_default=""),  # why it was refused or did not ring
     Index(None, "subscriber", "started_at"),
 )
 

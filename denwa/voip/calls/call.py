@@ -142,8 +142,8 @@ class Call:
         """The From value a response to the caller needs put back, b"" when it was not changed."""
         return self.caller_true if self.caller_true != self.caller_shown else b""
 
-    def entry(self, ended_ms: int | None, cause: str, status: int) -> CallEntry:
-        """The whole record. An unanswered call's has `ended_ms` and no duration."""
+    def entry(self, ended_ms: int | None, cause: str, status: int, reason: str = "") -> CallEntry:
+        """The whole record. An unanswered call's has `ended_ms` and no duration. `reason`: name of a refusal."""
         answered = self.answered_ms or None
         return CallEntry(
             id=self.id,
@@ -164,6 +164,7 @@ class Call:
             voicemail=int(self.voicemail),
             alive_at=self.alive_ms or answered,
             dialog=self.dialog_text() if answered and ended_ms is None else "",
+            reason=reason,
         )
 
     def forwarded_entries(self, ended_ms: int | None, cause: str, status: int) -> list[CallEntry]:

@@ -31,6 +31,7 @@ class CallEntry(NamedTuple):
     voicemail: int
     alive_at: int | None
     dialog: str
+    reason: str = ""  # why it was refused or did not ring: a name of `voip/proxy/refusal.py`
 
 
 class EndEntry(NamedTuple):

@@ -9,7 +9,9 @@ from typing import Final
 from denwa.numbering.number import PhoneNumber
 from denwa.numbering.reading import NumberClass, Reading, Refusal
 from denwa.voip.context import Context, Trunk
+from denwa.voip.proxy import refusal
 from denwa.voip.proxy.identity import CallerIdentity, incoming_identity
+from denwa.voip.proxy.refusal import Refused
 from denwa.voip.registrar.authentication import Unproven, authenticate
 from denwa.voip.sip.message import Message
 from denwa.voip.sip.peer import Peer
@@ -17,7 +19,6 @@ from denwa.voip.sip.transactions import ServerTransaction
 from denwa.voip.sip.uri import SipUri, UriFault, parse_uri
 from denwa.voip.subscribers import Subscriber
 
-REJECTED: Final = "the called party does not take this call"
 NOBODY: Final = CallerIdentity("", "")
 
 
@@ -36,17 +37,16 @@ class Admitted:
 
 @dataclass(slots=True)
 class Denied:
-    """A call that may not; `cause` for the record (an EndCause), `callee` and `number_class` as far as known."""
+    """A call that may not: why, in what words if the usual ones can be bettered; the rest as far as known."""
 
-    status: int
-    text: str
-    cause: str
+    why: Refused
     caller: Subscriber | None = None
     trunk: Trunk | None = None
     identity: CallerIdentity = NOBODY
     callee: str = ""
     number_class: str = ""
     subscriber: str = ""
+    text: str = ""
 
 
 class Admission:
@@ -81,16 +81,12 @@ class Admission:
             return reading
         number = reading.number
         if reading.number_class is not NumberClass.ON_NET:
-            text = "calls from the telephone network end at own numbers only"
-            return Denied(403, text, "refused", None, trunk, identity, number.e164, reading.number_class)
+            return Denied(refusal.NOT_OURS, None, trunk, identity, number.e164, reading.number_class)
         callee = self._ctx.directory.by_number.get(number.e164)
         if callee is None:
-            text = "the number is not in use"
-            return Denied(404, text, "refused", None, trunk, identity, number.e164, reading.number_class)
+            return Denied(refusal.NOT_IN_USE, None, trunk, identity, number.e164, reading.number_class)
         if self.rejects(callee, identity):
-            return Denied(
-                603, REJECTED, "rejected", None, trunk, identity, number.e164, reading.number_class, callee.number
-            )
+            return Denied(refusal.REJECTED, None, trunk, identity, number.e164, reading.number_class, callee.number)
         return Admitted(None, trunk, identity, bool(identity.hidden), number, reading.number_class, callee)
 
     def _called_by_subscriber(self, caller: Subscriber, request: Message) -> Admitted | Denied:
@@ -103,27 +99,24 @@ class Admission:
         if hide:
             identity = CallerIdentity(caller.number, "anonymous")
         number, number_class = reading.number, reading.number_class
-        denied = Denied(403, "", "refused", caller, None, identity, number.e164, number_class, caller.number)
-        denied.text = self.refusal(caller, number_class)
-        if denied.text:
-            return denied
+        why = self.refusal(caller, number_class)
         callee = None
-        if number_class is NumberClass.ON_NET:
+        if why is None and number_class is NumberClass.ON_NET:
             callee = self._ctx.directory.by_number.get(number.e164)
             if callee is None:
-                denied.status, denied.text = 404, "the number is not in use"
-                return denied
-            if self.rejects(callee, identity):
-                denied.status, denied.text, denied.cause = 603, REJECTED, "rejected"
-                return denied
+                why = refusal.NOT_IN_USE
+            elif self.rejects(callee, identity):
+                why = refusal.REJECTED
+        if why is not None:
+            return Denied(why, caller, None, identity, number.e164, number_class, caller.number)
         return Admitted(caller, None, identity, hide, number, number_class, callee)
 
-    def refusal(self, caller: Subscriber, number_class: NumberClass) -> str:
-        """Why a subscriber may not make a call now, "" when it may; a call that is asked for counts (C2, N6, C6)."""
+    def refusal(self, caller: Subscriber, number_class: NumberClass) -> Refused | None:
+        """Why a subscriber may not make a call now; a call that is asked for counts (C2, N6, C6)."""
         if not caller.active:
-            return "this subscriber may not call out at present"
+            return refusal.SUSPENDED
         if number_class is NumberClass.INTERNATIONAL and not caller.international:
-            return "international calls are switched off"
+            return refusal.INTERNATIONAL_OFF
         return self._limit(caller)
 
     def _own_number(self, uri: bytes) -> Reading | None:
@@ -145,10 +138,10 @@ class Admission:
         try:
             uri = parse_uri(request.uri)
         except UriFault as fault:
-            return Denied(400, f"Request-URI: {fault}", "refused")
+            return Denied(refusal.NO_NUMBER, text=f"Request-URI: {fault}")
         if isinstance(uri, SipUri):
             if not self._ctx.is_own_host(uri.host):
-                return Denied(404, "this domain is not served here", "refused")
+                return Denied(refusal.FOREIGN_DOMAIN)
             dialled = uri.user_name.decode("utf-8", "replace")
         else:
             dialled = uri.number.decode("utf-8", "replace")
@@ -157,7 +150,7 @@ class Admission:
             if reading.alarm:
                 self._ctx.counters["number_plan_alarms", reading.reason] += 1
                 self._ctx.note(f"ALARM: dialled number in a block the plan does not know: {masked(dialled)}")
-            return Denied(reading.sip_status, reading.text, "refused", callee=dialled[:40])
+            return Denied(refusal.OF_NUMBERS[reading.reason], callee=dialled[:40], text=reading.text)
         return reading
 
     def rejects(self, callee: Subscriber, identity: CallerIdentity) -> bool:
@@ -166,7 +159,7 @@ class Admission:
             return callee.reject_anonymous and identity.hidden == "anonymous"
         return identity.number in callee.blocked
 
-    def _limit(self, caller: Subscriber) -> str:
+    def _limit(self, caller: Subscriber) -> Refused | None:
         settings = self._ctx.settings
         minute = self._ctx.now_ms // 60_000
         if minute != self._minute:
@@ -174,10 +167,10 @@ class Admission:
             self._started.clear()
         self._started[caller.number] += 1
         if self.busy[caller.number] >= settings.calls_per_subscriber:
-            return "too many calls at once"
+            return refusal.TOO_MANY_AT_ONCE
         if self._started[caller.number] > settings.new_calls_per_minute:
-            return "too many calls in a minute"
-        return ""
+            return refusal.TOO_MANY_A_MINUTE
+        return None
 
     def begin(self, number: str) -> None:
         self.busy[number] += 1

@@ -88,7 +88,8 @@ class Forwarding:
             return "this caller is being forwarded already"
         if reading.number_class is NumberClass.INTERNATIONAL:
             return "calls are not forwarded abroad"
-        return self._admission.refusal(forwarder, reading.number_class)
+        why = self._admission.refusal(forwarder, reading.number_class)
+        return why.text if why is not None else ""
 
     def _crowded(self, call: Call, forwarder: Subscriber) -> bool:
         """Whether as many calls of this caller are being forwarded as can be without a loop. A caller without a number

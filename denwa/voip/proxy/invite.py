@@ -10,6 +10,7 @@ from denwa.voip.context import Context
 from denwa.voip.proxy.admission import Admission, Admitted, Denied
 from denwa.voip.proxy.forward import count_hop, foreign_routes, is_loop, strip_own_routes
 from denwa.voip.proxy.identity import ask_privacy, assert_identity, hidden_incoming_from, strip_claims, subscriber_from
+from denwa.voip.proxy.refusal import BAD_SESSION_TIMER, NO_COMMON_MEDIA, Refused
 from denwa.voip.proxy.setup import CallSetup, Setup
 from denwa.voip.proxy.targets import TargetChoice
 from denwa.voip.sip.checks import unsupported_extensions
@@ -45,7 +46,7 @@ class InviteChain:
         self._fill(call, verdict)
         ctx = self._ctx
         if unacceptable := ctx.media.offer(call, request):  # C3, N8
-            self._deny(server, call, _denied(verdict, 488, unacceptable), now)
+            self._deny(server, call, _denied(verdict, NO_COMMON_MEDIA, unacceptable), now)
             return
         try:
             asked = ask_for_timer(request, ctx.settings.session_expires)
@@ -53,7 +54,7 @@ class InviteChain:
             ctx.refuse(server, 422, "session interval too small", now, b"Min-SE: %d" % LEAST)
             return
         except FieldFault as fault:
-            ctx.refuse(server, 400, str(fault), now)
+            self._deny(server, call, _denied(verdict, BAD_SESSION_TIMER, str(fault)), now)
             return
         ctx.respond(server, 100, now)
         self._calls.add(call)
@@ -132,9 +133,12 @@ class InviteChain:
         call.number_from = denied.identity.number
         call.number_to = denied.callee
         call.number_class = denied.number_class
-        ctx.group.calls.append(call.entry(ctx.now_ms, denied.cause, denied.status))
-        ctx.counters["calls", denied.cause] += 1
-        ctx.refuse(server, denied.status, denied.text, now)
+        why = denied.why
+        ctx.group.calls.append(call.entry(ctx.now_ms, why.end_cause, why.status, why.name))
+        ctx.counters["calls", why.end_cause] += 1
+        ctx.counters["refused_calls", why.name] += 1
+        ctx.note_refusal(server, why.status, denied.text or why.text)
+        ctx.respond(server, why.status, now, [why.line(denied.text)])
 
     def _prepare(self, call: Call, request: Message, verdict: Admitted) -> None:
         """Make the INVITE what the called side may see (N7)."""
@@ -158,16 +162,15 @@ class InviteChain:
             assert_identity(request, number, domain)
 
 
-def _denied(verdict: Admitted, status: int, text: str) -> Denied:
+def _denied(verdict: Admitted, why: Refused, text: str) -> Denied:
     subscriber = verdict.caller.number if verdict.caller else verdict.callee.number if verdict.callee else ""
     return Denied(
-        status,
-        text,
-        "refused",
+        why,
         verdict.caller,
         verdict.trunk,
         verdict.identity,
         verdict.number.e164,
         verdict.number_class.value,
         subscriber,
+        text,
     )

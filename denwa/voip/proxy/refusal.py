@@ -1,0 +1,94 @@
+"""Why calls are refused, in one table: what the caller is told, shown and played, and what the record keeps.
+
+A refusal of a dialled number (N4-N6) is named and told as `denwa.numbering` does; the rest is here.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from denwa.numbering.reading import RefusalReason, refusal
+from denwa.voip.calls.call import EndCause
+from denwa.voip.sip.response import reason_header
+
+
+class Refused(NamedTuple):
+    """A reason. `name`: in the record's column `reason` and as the label of the counter `refused_calls`; `q850`: cause
+    for the telephone network (ITU-T Q.850 table 1); `prompt`: guidance that the caller hears, "" for none."""
+
+    name: str
+    status: int
+    q850: int
+    text: str
+    prompt: str = ""
+    end_cause: str = EndCause.REFUSED
+
+    def line(self, text: str = "") -> bytes:
+        """The header `Reason` (RFC 3326), with better words than the usual ones if given."""
+        return b"%b, Q.850;cause=%d" % (reason_header(self.status, text or self.text), self.q850)
+
+
+# Q.850: 1 unallocated number, 20 subscriber absent, 21 call rejected, 28 address incomplete, 34 no circuit,
+# 38 network out of order, 42 switching equipment congestion, 55 incoming calls barred in closed user group,
+# 57 bearer capability not authorised, 63 service not available, 88 incompatible destination, 111 protocol error
+SUSPENDED: Final = Refused("suspended", 403, 57, "this subscriber may not call out at present", "suspended")
+INTERNATIONAL_OFF: Final = Refused(
+    "international-off", 403, 57, "international calls are switched off", "international-off"
+)
+TOO_MANY_AT_ONCE: Final = Refused("too-many-at-once", 403, 21, "too many calls at once", "limit-reached")
+TOO_MANY_A_MINUTE: Final = Refused("too-many-a-minute", 403, 21, "too many calls in a minute", "limit-reached")
+NOT_IN_USE: Final = Refused("not-in-use", 404, 1, "the number is not in use", "unallocated")
+REJECTED: Final = Refused(
+    "rejected", 603, 21, "the called party does not take this call", "rejected", EndCause.REJECTED
+)
+NOT_OURS: Final = Refused("not-ours", 403, 1, "calls from the telephone network end at own numbers only")
+NO_NUMBER: Final = Refused("no-number", 400, 28, "the Request-URI cannot be read")
+FOREIGN_DOMAIN: Final = Refused("foreign-domain", 404, 1, "this domain is not served here")
+NO_COMMON_MEDIA: Final = Refused("no-common-media", 488, 88, "nothing that is offered is carried")
+BAD_SESSION_TIMER: Final = Refused("bad-session-timer", 400, 111, "Session-Expires cannot be read")
+NOT_REGISTERED: Final = Refused("not-registered", 480, 20, "not registered", "unreachable", EndCause.NO_ANSWER)
+NOT_REACHED: Final = Refused("not-reached", 480, 20, "not reachable", "unreachable", EndCause.NO_ANSWER)
+NOT_SECURE: Final = Refused("not-secure", 480, 20, "the called side is not reached over TLS")
+NO_PLACE: Final = Refused("no-voicemail-place", 480, 42, "voicemail has no place")
+NOT_FORWARDED: Final = Refused("not-forwarded", 480, 21, "the call is not forwarded")
+NO_GATEWAY: Final = Refused("no-gateway", 503, 34, "no gateway to the telephone network", "congestion", EndCause.FAILED)
+
+_OWN: Final = (
+    SUSPENDED,
+    INTERNATIONAL_OFF,
+    TOO_MANY_AT_ONCE,
+    TOO_MANY_A_MINUTE,
+    NOT_IN_USE,
+    REJECTED,
+    NOT_OURS,
+    NO_NUMBER,
+    FOREIGN_DOMAIN,
+    NO_COMMON_MEDIA,
+    BAD_SESSION_TIMER,
+    NOT_REGISTERED,
+    NOT_REACHED,
+    NOT_SECURE,
+    NO_PLACE,
+    NOT_FORWARDED,
+    NO_GATEWAY,
+)
+_Q850_OF_NUMBERS: Final = {
+    RefusalReason.BARRED_EMERGENCY: 57,
+    RefusalReason.BARRED_SERVICE: 57,
+    RefusalReason.BARRED_CARRIER: 57,
+    RefusalReason.BARRED_RANGE: 57,
+    RefusalReason.COUNTRY_NOT_OFFERED: 57,
+    RefusalReason.TOO_SHORT: 28,
+    RefusalReason.TOO_LONG: 28,
+    RefusalReason.INVALID: 28,
+}
+
+
+def _of_number(reason: RefusalReason) -> Refused:
+    told = refusal(reason)
+    return Refused(reason.value, told.sip_status, _Q850_OF_NUMBERS.get(reason, 1), told.text, told.prompt)
+
+
+OF_NUMBERS: Final = MappingProxyType({reason: _of_number(reason) for reason in RefusalReason})
+REFUSALS: Final = MappingProxyType({one.name: one for one in (*OF_NUMBERS.values(), *_OWN)})
