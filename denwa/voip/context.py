@@ -15,6 +15,7 @@ from denwa.voip.gateways.sources import Sources
 from denwa.voip.gateways.trunk import Trunk as Trunk
 from denwa.voip.media.negotiation import Negotiation
 from denwa.voip.own_addresses import Home, OwnAddresses
+from denwa.voip.registrar.guessing import ORDINARY_GUESSING, GuessGuard, GuessLimits
 from denwa.voip.sip.digest import Digest
 from denwa.voip.sip.message import USER_AGENT, Message
 from denwa.voip.sip.peer import Peer
@@ -61,6 +62,7 @@ class EngineSettings:
     sha256_agents: tuple[bytes, ...]  # offered SHA-256 first
     md5_only_agents: tuple[bytes, ...]
     call_seconds: int = 0  # longest call; 0: as long as it likes (C6)
+    guessing: GuessLimits = ORDINARY_GUESSING
     homes: tuple[Home, ...] = ()  # every address listened on, `host` and `port` the first; empty: these only
 
 
@@ -97,6 +99,7 @@ class Context:
         self._branch_prefix = b"z9hG4bK" + token()[:10]
         self.sources = Sources(settings.trunks)
         self.lines = Lines(settings.trunks, self._draw, self.counters, self.note)
+        self.guard = GuessGuard(settings.guessing, self.trunk_of)
         self._day = -1
         self._today = _EPOCH
         self.own = OwnAddresses(settings.homes or (Home(settings.host, settings.port),))

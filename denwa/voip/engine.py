@@ -128,6 +128,7 @@ class SipEngine:
         if now - self._swept >= _SWEEP_EVERY:
             self._swept = now
             self.registrar.sweep()
+            self.ctx.guard.sweep(now_ms)
 
     def next_due(self) -> float | None:
         due = self.ctx.timers.next_due()
@@ -184,6 +185,9 @@ class SipEngine:
             return
         answer_to = _mark_source(request, via, peer)
         self._peer = peer
+        if ctx.guard.silenced and self._from_scanner(request, peer):
+            ctx.counters["dropped", "scanner"] += 1
+            return
         if not request.to_tag:
             if request.method == b"REGISTER":
                 if REQUIRE in request.at and (unknown := unsupported_extensions(request, UNDERSTOOD, REQUIRE)):
@@ -193,12 +197,19 @@ class SipEngine:
                 self.registrar.register(request, via.branch, answer_to, peer)
                 return
             if request.method == b"INVITE" and self._lacks_credentials(request, peer):
+                ctx.guard.asked(peer, request.value(TO) or b"", ctx.now_ms)
                 lines = ctx.challenge_lines(request, True, False)
                 ctx.send(answer_to, ctx.stateless(request, via.branch, 407, lines))
                 return
         if not ctx.layer.receive_request(request, via, answer_to, now):
             ctx.counters["dropped", "transactions full"] += 1
             self._refuse_stateless(request, 503, "too many transactions", answer_to, b"Retry-After: 5")
+
+    def _from_scanner(self, request: Message, peer: Peer) -> bool:
+        """Nothing is answered, but for what belongs to a call that is up."""
+        if not self.ctx.guard.is_silenced(peer, self.ctx.now_ms):
+            return False
+        return not request.to_tag or self.dialogs.find(request) is None
 
     def _lacks_credentials(self, request: Message, peer: Peer) -> bool:
         """An INVITE without any that no gateway sent: it costs no transaction."""

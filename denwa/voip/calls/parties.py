@@ -47,13 +47,13 @@ def proves_party(
     if not number:
         ctx.refuse(server, 481, "no such call", now)
         return False
-    found = authenticate(ctx, request, proxy=True)
+    found = authenticate(ctx, request, peer, proxy=True)
     if not isinstance(found, Unproven):
         if found.number == number:
             return True
         ctx.refuse(server, 403, "this is not your call", now)
     elif found.status:
-        ctx.refuse(server, found.status, found.text, now)
+        ctx.refuse(server, found.status, found.text, now, *found.headers())
     else:
         ctx.challenge(server, stale=found.stale, now=now)
     return False

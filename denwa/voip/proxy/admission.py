@@ -64,10 +64,10 @@ class Admission:
         trunk = ctx.trunk_of(peer)
         if trunk is not None:
             return self._called_by_trunk(trunk, request)
-        caller = authenticate(ctx, request, proxy=True)
+        caller = authenticate(ctx, request, peer, proxy=True)
         if isinstance(caller, Unproven):
             if caller.status:
-                ctx.refuse(transaction, caller.status, caller.text, now)
+                ctx.refuse(transaction, caller.status, caller.text, now, *caller.headers())
             else:
                 ctx.challenge(transaction, stale=caller.stale, now=now)
             return None

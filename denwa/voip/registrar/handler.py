@@ -52,6 +52,7 @@ class Registrar:
             settings.default_expires, settings.min_expires, settings.max_expires, settings.max_bindings
         )
         self._devices: dict[bytes, _Devices] = {}
+        ctx.guard.places = self.places
 
     def restore(self, bindings: Iterable[Binding]) -> None:
         for binding in bindings:
@@ -68,13 +69,22 @@ class Registrar:
             return None
         return binding, devices.flows.get(binding.contact) or peer_of_text(binding.flow)
 
+    def places(self, account: bytes) -> list[Peer]:
+        """Where the devices of an account are."""
+        devices = self._devices.get(account)
+        now_ms = self._ctx.now_ms
+        if devices is None:
+            return []
+        places = [peer_of_text(binding.flow) for binding in devices.bindings if binding.expires_at > now_ms]
+        return places if devices.source is None else [*places, devices.source]
+
     def count(self) -> int:
         return sum(len(devices.bindings) for devices in self._devices.values())
 
     def register(self, request: Message, branch: bytes, answer_to: Peer, peer: Peer) -> None:
         """A REGISTER outside any dialog. No transaction is kept (decision 0004): a repetition finds its binding."""
         ctx = self._ctx
-        subscriber = authenticate(ctx, request, proxy=False)
+        subscriber = authenticate(ctx, request, peer, proxy=False)
         if isinstance(subscriber, Unproven) and not subscriber.status:
             lines = ctx.challenge_lines(request, False, subscriber.stale)
             ctx.send(answer_to, ctx.stateless(request, branch, 401, lines))
@@ -99,7 +109,7 @@ class Registrar:
         """What a request with credentials comes to; what it changes is in force when this returns."""
         ctx = self._ctx
         if isinstance(subscriber, Unproven):
-            return Rejection(subscriber.status, subscriber.text.encode(), [])
+            return Rejection(subscriber.status, subscriber.text.encode(), subscriber.headers())
         if not ctx.journal_ok:
             return Rejection(503, b"registrations cannot be stored at present", [b"Retry-After: 5"])
         account = subscriber.account
