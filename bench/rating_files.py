@@ -1,7 +1,11 @@
-"""Call files for measuring `denwa rate`: as many calls of as many subscribers as wanted, always the same ones."""
+"""Call files for measuring `denwa rate`: as many calls of as many subscribers as wanted, always the same ones.
+
+python -m bench.rating_files CALLS SUBSCRIBERS calls.csv subscribers.csv
+"""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -58,3 +62,8 @@ def _dialed(chance: np.random.Generator, rows: int) -> list[str]:
     numbers = [chance.integers(low, high, rows).tolist() for _, low, high in spans.values()]
     patterns = [pattern for pattern, _, _ in spans.values()]
     return [patterns[kind].format(numbers[kind][row]) for row, kind in enumerate(kinds.tolist())]
+
+
+if __name__ == "__main__":
+    write_calls(Path(sys.argv[3]), int(sys.argv[1]), int(sys.argv[2]))
+    write_subscribers(Path(sys.argv[4]), int(sys.argv[2]))

@@ -118,10 +118,11 @@ def capacity_lines(runs: Sequence[Run], operation: Operation) -> list[str]:
     ]
 
 
-def write_between_markers(path: Path, lines: Sequence[str]) -> None:
+def write_between_markers(path: Path, lines: Sequence[str], marks: tuple[str, str] = (BEGIN, END)) -> None:
     """Replace what stands between the markers. Raises ValueError when the file has not exactly one pair of them."""
+    begin, end = marks
     text = path.read_text(encoding="utf-8")
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise ValueError(f"{path}: needs one line {BEGIN} and after it one line {END}")
-    head, tail = text[: text.index(BEGIN)], text[text.index(END) :]
-    path.write_text(f"{head}{BEGIN}\n" + "\n".join(lines) + f"\n{tail}", encoding="utf-8")
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise ValueError(f"{path}: needs one line {begin} and after it one line {end}")
+    head, tail = text[: text.index(begin)], text[text.index(end) :]
+    path.write_text(f"{head}{begin}\n" + "\n".join(lines) + f"\n{tail}", encoding="utf-8")

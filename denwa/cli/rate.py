@@ -54,7 +54,7 @@ def rate(
     try:
         # Beside the result, where there is room for it; a folder for temporary files may be memory.
         rating = FileRating(data.tariffs, data.tax, plan, out.parent)
-        faulty = _read_subscribers(rating, subscribers)
+        faulty = read_subscribers(rating.add_subscriber, subscribers)
         with _progress("reading", calls.stat().st_size) as advance:
             rating.read_calls(calls, advance)
         results = rating.results()
@@ -74,12 +74,13 @@ def rate(
     _report(faulty, rating.rejects, calls, bad)
 
 
-def _read_subscribers(rating: FileRating, file: Path) -> list[str]:
+def read_subscribers(add: Callable[[int, str, str, str], None], file: Path) -> list[str]:
+    """Give every row of the subscribers file to `add`; what is wrong, with file and line."""
     faults: list[str] = []
     rows = CsvRows(file, SUBSCRIBER_COLUMNS, lambda line, problem: faults.append(f"{file}:{line}: {problem}"))
     for number, service_start, bill_day in rows:
         try:
-            rating.add_subscriber(rows.line, number, service_start, bill_day)
+            add(rows.line, number, service_start, bill_day)
         except RowFault as fault:
             faults.append(f"{file}:{rows.line}: {fault}")
     return faults

@@ -29,8 +29,7 @@ class CreditUse:
 
     def __init__(self, granted: Ints, waiting: int = _WAITING) -> None:
         """`granted`: yen by contract."""
-        # Held in as few bytes as it needs: there may be many calls in one contract's credit.
-        granted = self._granted = granted.astype(np.min_scalar_type(-int(granted.max(initial=1)) - 1))
+        granted = self._granted = granted.astype(smallest_type(granted))
         self._until_ms = np.where(granted > 0, _FOREVER, -1)  # a call that ends later than this gets nothing
         self._shards = [_Shard(granted, self._until_ms, waiting) for _ in range(_SHARDS)]
         self._shard_size = -(-len(granted) // _SHARDS)
@@ -61,6 +60,11 @@ class CreditUse:
         place = np.concatenate(parts[0])
         order = np.argsort(place)
         return Shares(place[order], *(np.concatenate(part)[order] for part in parts[1:]))
+
+
+def smallest_type(granted: Ints) -> np.dtype[Any]:
+    """What holds any part of a contract's credit in as few bytes as can be."""
+    return np.min_scalar_type(-int(granted.max(initial=1)) - 1)
 
 
 class _Shard:

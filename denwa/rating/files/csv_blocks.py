@@ -18,7 +18,7 @@ from denwa.rating.csv_rows import CsvFault
 from denwa.rating.files.csv_lines import EMPTY, ODD, WRONG_WIDTH, Lines
 from denwa.rating.files.fields import Fields, Ints, words_of
 
-_CHUNK = 1 << 21
+_CHUNK = 1 << 20
 _LONGEST = 4 << 20  # bytes of one row; a longer one is reported, and not kept in memory
 _BOM = b"\xef\xbb\xbf"
 

@@ -11,6 +11,7 @@ import numpy as np
 from denwa.rating.billing_month import BillingMonth
 from denwa.rating.csv_rows import LINE_END, csv_line
 from denwa.rating.files.contracts import Contracts
+from denwa.rating.files.credit_use import smallest_type
 from denwa.rating.files.days import Days
 from denwa.rating.files.fields import Ints
 from denwa.rating.tariff import INTERNATIONAL, TaxClass
@@ -40,12 +41,12 @@ class MonthSums:
         self._calls = np.zeros(len(names) * len(contracts), np.int32)
         self._duration_ms = np.zeros(len(self._calls), np.int64)
         self._yen = [np.zeros(len(self._calls), np.int64) for _ in self._kinds]
-        self._credit_yen = [np.zeros(len(self._calls), np.int64) for _ in self._kinds]
+        self._credit_yen = [np.zeros(len(self._calls), smallest_type(contracts.credit_yen)) for _ in self._kinds]
 
     def add(self, contract: Ints, month: Ints, price: Ints, duration_ms: Ints, yen: Ints) -> None:
         """Calls with their charges."""
         cell = self._cell(contract, month)
-        np.add.at(self._calls, cell, np.int32(1))  # of the same type: many times faster
+        np.add.at(self._calls, cell, np.int32(1))
         np.add.at(self._duration_ms, cell, duration_ms)
         self._add_by_kind(self._yen, cell, price, yen)
 
@@ -61,7 +62,7 @@ class MonthSums:
         kind = self._kind[price]
         for index, column in enumerate(sums):
             rows = np.flatnonzero((kind == index) & (yen > 0))
-            np.add.at(column, cell[rows], yen[rows])
+            np.add.at(column, cell[rows], yen[rows])  # of the same type: many times faster
 
     def lines(self, tax: TaxRates) -> Iterator[str]:
         """The months file, header first, when all calls and credit were added."""

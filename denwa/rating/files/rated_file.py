@@ -61,7 +61,7 @@ class RatedFile:
                 for start in range(0, len(block), _AT_ONCE):
                     part = block[start : start + _AT_ONCE]
                     some = slice(*np.searchsorted(shares.place, (first, first + len(part))))
-                    rows, yen = shares.place[some] - first, shares.credit_yen[some].astype(np.int64)
+                    rows, yen = shares.place[some] - first, shares.credit_yen[some]
                     credited(shares.contract[some].astype(np.int64), part["month"][rows], part["price"][rows], yen)
                     pieces = [b""] * (3 * len(part))
                     pieces[0::3] = _call_ids(part)

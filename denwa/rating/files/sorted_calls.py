@@ -21,7 +21,7 @@ import numpy as np
 from denwa.rating.files.call_order import joined, order_of, picked
 from denwa.rating.files.call_rows import RatedCall, Records, record_type, records_of
 
-RUN_ROWS = 1 << 16  # sorted at once
+RUN_ROWS = 48 << 10  # sorted at once
 _FAN_IN = 256  # runs merged at once
 _LEAST_BLOCK = 128
 _LONG_BYTES = 4 << 20  # of long call ids in memory
@@ -69,10 +69,9 @@ class SortedCalls:
         self._file.close()
 
     def _spill(self) -> None:
-        whole = joined(self._waiting)
-        self._waiting, self._waiting_rows = [], 0
-        if len(whole):
-            self._write(picked(whole, order_of(whole)), goes_on=True)
+        if self._waiting_rows:
+            self._write(_in_order(self._waiting), goes_on=True)
+        self._waiting_rows = 0
 
     def _write(self, block: Records, goes_on: bool) -> None:
         """Append sorted records: to the last run if they may and can go on where it ends, else as a new one."""
@@ -96,9 +95,7 @@ class SortedCalls:
                 source.fill(rows)
             # What is behind the end of any block may have to wait for the next block of that run.
             bound = min((source.last for source in sources if source.unread), default=None)
-            parts = [source.take(bound) for source in sources if bound is None or source.first <= bound]
-            whole = joined(parts)
-            yield whole if len(parts) == 1 else picked(whole, order_of(whole))
+            yield _in_order([source.take(bound) for source in sources if bound is None or source.first <= bound])
             sources = [source for source in sources if len(source.block) or source.unread]
 
 
@@ -132,6 +129,13 @@ class _Source:
             count = bisect_right(range(count), bound, key=lambda index: _key(self.block[index]))
         taken, self.block = self.block[:count], self.block[count:]
         return taken
+
+
+def _in_order(parts: list[Records]) -> Records:
+    """All records, sorted. Empties `parts`, to have them in memory twice at most."""
+    whole = joined(parts)
+    parts.clear()
+    return picked(whole, order_of(whole))
 
 
 class LongCallIds:
