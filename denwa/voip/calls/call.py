@@ -54,7 +54,7 @@ class Leg:
 class Forwarded(NamedTuple):
     """The other of the two calls that a forwarded call is (F4): from the subscriber who forwards to the target.
 
-    `id` is the key of its record; numbers are E.164. `refused`: it was not made.
+    `id` is the key of its record; numbers are E.164. `refused`: why it was not made, a name of `voip/proxy/refusal.py`.
     """
 
     id: int
@@ -62,7 +62,7 @@ class Forwarded(NamedTuple):
     number_to: str
     number_class: str
     started_ms: int
-    refused: bool = False
+    refused: str = ""
 
 
 class Call:
@@ -171,6 +171,8 @@ class Call:
         """The records of the forwarded calls, as long as this one; each is charged to who forwards (F4)."""
         whole = self.entry(ended_ms, cause, status)
         shown = "" if self.hidden else self.number_from  # it is another subscriber's record (N7)
+        if self.forwarded[-1].refused:
+            cause = EndCause.NO_ANSWER  # those before it were made
         return [
             whole._replace(
                 id=part.id,
@@ -183,6 +185,7 @@ class Call:
                 started_at=part.started_ms,
                 end_cause=EndCause.REFUSED if part.refused else cause,
                 forwarded_by=part.subscriber,
+                reason=part.refused,
                 dialog=f"{self.id}" if whole.dialog else "",
             )
             for part in self.forwarded

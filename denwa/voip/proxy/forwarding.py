@@ -16,6 +16,7 @@ from denwa.voip.context import Context, printable
 from denwa.voip.proxy.admission import Admission, masked
 from denwa.voip.proxy.history import MOST_DIVERSIONS, NO_PAST, Diversion, DivertedBy, Past, forget, past_of, tell
 from denwa.voip.proxy.identity import CallerIdentity, assert_identity
+from denwa.voip.proxy.refusal import NOT_FORWARDED, OF_NUMBERS, Refused
 from denwa.voip.proxy.setup import Setup
 from denwa.voip.proxy.targets import TargetChoice
 from denwa.voip.sip.message import FROM, P_ASSERTED_IDENTITY
@@ -24,6 +25,10 @@ from denwa.voip.subscribers import Subscriber
 
 # Of one caller through one forwarding at the same time: a loop through networks that drop both headers stops here.
 MOST_IN_SETUP: Final = 2
+_CIRCLE: Final = NOT_FORWARDED._replace(text="forwarding goes round in a circle")
+_TOO_OFTEN: Final = NOT_FORWARDED._replace(text="forwarded too often")
+_CROWDED: Final = NOT_FORWARDED._replace(text="this caller is being forwarded already")
+_ABROAD: Final = NOT_FORWARDED._replace(text="calls are not forwarded abroad")
 _WHY: Final = {486: DivertedBy.BUSY, 408: DivertedBy.NO_ANSWER}
 
 
@@ -60,13 +65,12 @@ class Forwarding:
             refusal = self._refusal(call, setup.way, forwarder, reading)
             number_class = reading.number_class.value
         else:
-            refusal, number_class = f"the number forwarded to cannot be called: {reading.text}", ""
+            refusal, number_class = OF_NUMBERS[reading.reason], ""
         ident = self._calls.new_id(self._ctx.now_ms)
-        call.forwarded += (
-            Forwarded(ident, forwarder.number, number, number_class, self._ctx.now_ms, refused=bool(refusal)),
-        )
-        if refusal or not isinstance(reading, Reading):
-            self._stop(call, setup, forwarder, refusal)
+        name = refusal.name if refusal is not None else ""
+        call.forwarded += (Forwarded(ident, forwarder.number, number, number_class, self._ctx.now_ms, name),)
+        if refusal is not None or not isinstance(reading, Reading):
+            self._stop(call, setup, forwarder, refusal or NOT_FORWARDED)
             return
         self._admission.begin(forwarder.number)
         self._ctx.counters["forwarded", why.name.lower()] += 1
@@ -76,20 +80,19 @@ class Forwarding:
         self._say_so(call, setup, now)
         self._go_on(call, setup, setup.way, reading)
 
-    def _refusal(self, call: Call, way: Way, forwarder: Subscriber, reading: Reading) -> str:
-        """Why the second call may not be made, "" when it may (F3, C2, C6)."""
+    def _refusal(self, call: Call, way: Way, forwarder: Subscriber, reading: Reading) -> Refused | None:
+        """Why the second call may not be made (F3, C2, C6)."""
         number = reading.number.e164
         passed = {diversion.number for diversion in way.diversions} | way.past.numbers | {call.number_from}
         if number in passed or number == forwarder.number or forwarder.number in passed:
-            return "forwarding goes round in a circle"
+            return _CIRCLE
         if len(way.diversions) + way.past.diversions >= MOST_DIVERSIONS:
-            return "forwarded too often"
+            return _TOO_OFTEN
         if self._crowded(call, forwarder):
-            return "this caller is being forwarded already"
+            return _CROWDED
         if reading.number_class is NumberClass.INTERNATIONAL:
-            return "calls are not forwarded abroad"
-        why = self._admission.refusal(forwarder, reading.number_class)
-        return why.text if why is not None else ""
+            return _ABROAD
+        return self._admission.refusal(forwarder, reading.number_class)
 
     def _crowded(self, call: Call, forwarder: Subscriber) -> bool:
         """Whether as many calls of this caller are being forwarded as can be without a loop. A caller without a number
@@ -105,13 +108,14 @@ class Forwarding:
         self._in_setup[key] = waiting
         return True
 
-    def _stop(self, call: Call, setup: Setup, forwarder: Subscriber, refusal: str) -> None:
+    def _stop(self, call: Call, setup: Setup, forwarder: Subscriber, refusal: Refused) -> None:
         ctx = self._ctx
         ctx.counters["forwarded", "refused"] += 1
         ctx.counters["refused", "480"] += 1
-        ctx.note(f"INVITE {printable(call.call_id)}: 480 not forwarded by {masked(forwarder.number)}: {refusal}")
+        ctx.note(f"INVITE {printable(call.call_id)}: 480 not forwarded by {masked(forwarder.number)}: {refusal.text}")
         setup.targets.clear()
-        setup.failure = (480, None, refusal)
+        # A circle is told; what the forwarder may or may not do is not for the caller.
+        setup.failure = (480, None, refusal.text if refusal.name == NOT_FORWARDED.name else NOT_FORWARDED.text)
         setup.refused = True
 
     def _say_so(self, call: Call, setup: Setup, now: float) -> None:

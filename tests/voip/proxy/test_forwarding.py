@@ -467,7 +467,9 @@ def test_what_may_not_be_called_is_not_forwarded_to_whoever_saved_it(target):  #
 
 def test_a_suspended_subscriber_s_calls_are_not_forwarded():  # L2
     scene = Scene(b={"active": False})
-    refused(scene.call(), scene)
+    response = refused(scene.call(), scene)
+    assert b"may not call" not in (response.value(m.REASON) or b"")  # that is between the service and who forwards
+    assert scene.wire.calls[1].reason == "suspended"
     assert scene.wire.voicemail.wishes == []
     scene.finish()
 
