@@ -25,6 +25,7 @@ from denwa.cli.billing_day import BillingDay
 from denwa.cli.billing_desk import open_billing
 from denwa.cli.demo import ensure_demo
 from denwa.cli.desk import data_folder_key
+from denwa.cli.gateway_wiring import tls_names
 from denwa.cli.main import StateError, settings_of
 from denwa.cli.rating_desk import open_rater
 from denwa.cli.wiring import (
@@ -35,9 +36,9 @@ from denwa.cli.wiring import (
     engine_gauges,
     listening,
     make_engine,
+    names_of_gateways,
     open_certificates,
     open_journal_store,
-    tls_names,
 )
 from denwa.config.settings import ConfigurationError, Settings
 from denwa.control.socket import LINE_BREAK, SOCKET_NAME, listen
@@ -148,13 +149,14 @@ class Service:
         feed = DirectoryFeed(main, engine, settings.realm)
         feed.load()
         rating = RatingLoop(open_rater(settings, main, journal))
+        names = tls_names(settings)
         server = SipServer(
             engine,
             Trace(settings.sip.trace_messages),
             max_connections=settings.limits.tcp_connections,
             on_ended=rating.wake,
             certificates=open_certificates(settings),
-            tls_names=tls_names(settings),
+            tls_names=names,
         )
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, partial(_read_again, server))
         places.flush = server.flush
@@ -174,6 +176,7 @@ class Service:
         stack.callback((settings.data_dir / SOCKET_NAME).unlink, missing_ok=True)
         stack.callback(control.close)
         self._spawn(stack, rating.run())
+        self._spawn(stack, names_of_gateways(settings, server, names).run())
         billing = BillingDay(open_billing(main, settings), settings.billing.run_hour, voicemail.mail_waits)
         self._spawn(stack, billing.run())
         self._spawn(stack, _refresh_now_and_then(feed))

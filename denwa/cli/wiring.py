@@ -9,14 +9,14 @@ import hmac
 import logging
 import os
 import secrets
-import socket
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from sqlalchemy import Engine
 
-from denwa.config.settings import ConfigurationError, Gateway, Settings
+from denwa.cli.gateway_wiring import dns_servers, gateway_names, trunk_of
+from denwa.config.settings import ConfigurationError, Settings
 from denwa.numbering import NumberingPlan
 from denwa.rating.rate_calls import Rater
 from denwa.storage.directory import DirectoryRow, latest_change, load_changed, load_directory
@@ -26,15 +26,17 @@ from denwa.voicemail.ports import DepositRequest
 from denwa.voicemail.service import NoPlace as VoicemailNoPlace
 from denwa.voicemail.service import VoicemailService
 from denwa.voip.calls.journal import JournalStore
-from denwa.voip.context import EngineSettings, Trunk
+from denwa.voip.context import EngineSettings
+from denwa.voip.dns.names import GatewayNames
+from denwa.voip.dns.resolver import DnsResolver
 from denwa.voip.engine import SipEngine
+from denwa.voip.gateways.trunk import Address
 from denwa.voip.listen.tls import CertificateFault, Certificates
 from denwa.voip.media.codec_policy import CodecOrder
 from denwa.voip.own_addresses import Home
 from denwa.voip.proxy.ports import NoPlace, Place, PlaceRequest
 from denwa.voip.server import Listening, SipServer
 from denwa.voip.sip.digest import Digest
-from denwa.voip.sip.peer import CONNECT, CONNECT_TLS, Peer
 from denwa.voip.subscribers import Directory, Forward, Subscriber
 
 log = logging.getLogger(__name__)
@@ -49,7 +51,6 @@ def open_journal_store(settings: Settings) -> JournalStore:
 
 
 def engine_settings(settings: Settings) -> EngineSettings:
-    """Raises ConfigurationError when a gateway's host has no address."""
     sip, limits = settings.sip, settings.limits
     homes = tuple(Home(one.host or one.bind, one.port, one.tls_port) for one in sip.listeners)
     names = [f"[{home.host}]" if ":" in home.host else home.host for home in homes]
@@ -62,7 +63,7 @@ def engine_settings(settings: Settings) -> EngineSettings:
         homes=homes,
         domains=frozenset(domains),
         realm=settings.realm.encode(),
-        trunks=tuple(_trunk(gateway) for gateway in settings.gateways),
+        trunks=tuple(trunk_of(gateway) for gateway in settings.gateways),
         session_expires=sip.session_expires,
         ring_time=sip.ring_time,
         min_expires=sip.min_expires,
@@ -79,32 +80,6 @@ def engine_settings(settings: Settings) -> EngineSettings:
     )
 
 
-def _trunk(gateway: Gateway) -> Trunk:
-    host = _address_of(gateway.host, gateway.name)
-    sources = set()
-    for text in gateway.addresses or [gateway.host]:
-        name, port = _host_and_port(text)
-        sources.add((_address_of(name, gateway.name), int(port) if port.isdigit() else 0))
-    flow = {"tcp": CONNECT, "tls": CONNECT_TLS}.get(gateway.transport)
-    peer: Peer = (host, gateway.port) if flow is None else (host, gateway.port, flow)
-    return Trunk(gateway.name, peer, frozenset(sources), gateway.incoming, gateway.outgoing)
-
-
-def _host_and_port(text: str) -> tuple[str, str]:
-    """`host`, `host:port`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:port`; the port "" when there is none."""
-    if text.startswith("["):
-        name, _, rest = text[1:].partition("]")
-        return name, rest.removeprefix(":")
-    name, _, port = text.partition(":") if text.count(":") == 1 else (text, "", "")
-    return name, port
-
-
-def tls_names(settings: Settings) -> dict[tuple[str, int], str]:
-    """The names that the certificates of gateways reached over TLS must have, by address and port."""
-    gateways = [gateway for gateway in settings.gateways if gateway.transport == "tls"]
-    return {(_address_of(gateway.host, gateway.name), gateway.port): gateway.host for gateway in gateways}
-
-
 def open_certificates(settings: Settings) -> Certificates | None:
     """None: nothing speaks TLS here. Raises ConfigurationError."""
     sip = settings.sip
@@ -118,13 +93,6 @@ def open_certificates(settings: Settings) -> Certificates | None:
 
 def listening(settings: Settings) -> list[Listening]:
     return [Listening(one.bind, one.port, one.tls_port) for one in settings.sip.listeners]
-
-
-def _address_of(host: str, gateway: str) -> str:
-    try:
-        return str(socket.getaddrinfo(host, None, socket.AF_UNSPEC, socket.SOCK_DGRAM)[0][4][0])
-    except OSError as fault:
-        raise ConfigurationError(f"gateways: {gateway}: {host!r} has no address: {fault}") from None
 
 
 def make_engine(
@@ -250,6 +218,17 @@ class VoicemailPlacesOfService:
         self._service.release(lease)
 
 
+def names_of_gateways(settings: Settings, server: SipServer, certificates: dict[tuple[str, int], str]) -> GatewayNames:
+    """What keeps the addresses of gateways given by name; `certificates`: the TLS listener's `tls_names`."""
+
+    def tell(gateway: str, addresses: list[Address], sources: Iterable[tuple[str, int]]) -> None:
+        server.engine.carriers.locate(gateway, addresses, sources, time.monotonic())
+        server.flush()
+
+    resolver = DnsResolver(dns_servers(settings), settings.dns.timeout)
+    return GatewayNames(resolver, gateway_names(settings), tell, certificates)
+
+
 class RatingLoop:
     """Rates calls soon after they have ended, one run at a time."""
 
@@ -296,6 +275,7 @@ def engine_gauges(server: SipServer, folders: Iterable[Path]) -> dict[str, float
     certificates = server.certificates
     return {
         **({"tls_certificate_expires": certificates.expires} if certificates else {}),
+        **engine.ctx.lines.counts(time.monotonic()),
         "calls_in_progress": len(engine.calls),
         "bindings": engine.registrar.count(),
         "subscribers": len(engine.ctx.directory),

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from denwa.config.gateway import Gateway as Gateway
 from denwa.config.registration_number import checked_registration_number
 
 DATA = Path(__file__).parent / "data"
@@ -72,16 +73,11 @@ class Limits(Section):
     tcp_connections: int = Field(10_000, ge=1)
 
 
-class Gateway(Section):
-    """A SIP trunk. Requests from ``addresses`` (``host`` or ``host:port``) are incoming calls."""
+class Dns(Section):
+    """Asked for the names of gateways. ``servers``: ``address`` or ``address:port``; empty: the system's."""
 
-    name: str
-    host: str
-    port: int = Field(5060, ge=1, le=65535)
-    transport: Literal["udp", "tcp", "tls"] = "udp"
-    addresses: list[str] = []
-    incoming: bool = True
-    outgoing: bool = True
+    servers: list[str] = []
+    timeout: float = Field(5.0, ge=0.1, le=60)  # seconds for one question
 
 
 class Voicemail(Section):
@@ -163,6 +159,7 @@ class Settings(Section):
     sip: Sip = Sip()
     limits: Limits = Limits()
     gateways: list[Gateway] = []
+    dns: Dns = Dns()
     voicemail: Voicemail = Voicemail()
     mail: Mail = Mail()
     media: Media = Media()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from denwa.config.settings import Billing, Gateway, Settings, Sip
+from denwa.config.gateway_checks import check_dns_servers, check_gateways
+from denwa.config.settings import Billing, Settings, Sip
 from denwa.numbering.toml_lines import Location
 
 _DATABASES = ("postgresql", "postgres", "sqlite")
@@ -19,10 +20,8 @@ def check_settings(settings: Settings) -> Iterator[tuple[Location, str]]:
     if sip.max_expires < sip.default_expires:
         yield ("sip", "max_expires"), f"{sip.max_expires} is less than sip.default_expires, {sip.default_expires}"
     yield from _listeners(sip)
-    yield from _gateways(settings.gateways)
-    for index, gateway in enumerate(settings.gateways):
-        if gateway.transport == "tls" and sip.tls_certificate is None:
-            yield ("gateways", index, "transport"), "TLS needs sip.tls_certificate and sip.tls_key"
+    yield from check_gateways(settings.gateways, certificate=sip.tls_certificate is not None)
+    yield from check_dns_servers(settings.dns.servers)
     if "@" not in settings.mail.sender:
         yield ("mail", "from"), f"{settings.mail.sender!r} is no mail address"
     if settings.media.relay != "none":
@@ -53,17 +52,3 @@ def _listeners(sip: Sip) -> Iterator[tuple[Location, str]]:
             yield (*where, "tls_port"), "TLS needs sip.tls_certificate and sip.tls_key"
     if bool(sip.tls_certificate) != bool(sip.tls_key):
         yield ("sip", "tls_key" if sip.tls_key else "tls_certificate"), "certificate and key go together"
-
-
-def _gateways(gateways: list[Gateway]) -> Iterator[tuple[Location, str]]:
-    names: set[str] = set()
-    for index, gateway in enumerate(gateways):
-        if gateway.name in names:
-            yield ("gateways", index, "name"), f"there is a gateway {gateway.name!r} already"
-        names.add(gateway.name)
-        if not gateway.host:
-            yield ("gateways", index, "host"), "the host is missing"
-        for n, address in enumerate(gateway.addresses):
-            host, colon, port = address.rpartition(":") if address.count(":") == 1 else (address, "", "")
-            if not host or (colon and not (port.isdigit() and 1 <= int(port) <= 65535)):
-                yield ("gateways", index, "addresses", n), f"{address!r} is not HOST or HOST:PORT"

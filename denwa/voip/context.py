@@ -214,7 +214,7 @@ class Context:
 
     def _draw(self, most: int) -> int:
         """Chance, from 0 to `most`."""
-        return int(self.token()[:8], 16) % (most + 1)
+        return int(self.token(), 16) % (most + 1)
 
 
 def printable(value: bytes) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from denwa.cli.wiring import engine_settings, listening, open_certificates, tls_names
+from denwa.cli.gateway_wiring import tls_names
+from denwa.cli.wiring import engine_settings, listening, open_certificates
 from denwa.config.settings import ConfigurationError, Settings
 from denwa.config.settings_sources import load_settings
 from denwa.voip.own_addresses import Home
