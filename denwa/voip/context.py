@@ -61,6 +61,7 @@ class EngineSettings:
     max_calls: int
     sha256_agents: tuple[bytes, ...]  # offered SHA-256 first
     md5_only_agents: tuple[bytes, ...]
+    guide_gateways: bool = False  # callers from the telephone network hear why they are refused, too
     call_seconds: int = 0  # longest call; 0: as long as it likes (C6)
     guessing: GuessLimits = ORDINARY_GUESSING
     homes: tuple[Home, ...] = ()  # every address listened on, `host` and `port` the first; empty: these only

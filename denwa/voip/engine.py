@@ -19,11 +19,12 @@ from denwa.voip.calls.session import agree_timer
 from denwa.voip.context import ALLOW, Context, EngineSettings, HeldGroup
 from denwa.voip.gateways.carrier import Carriers
 from denwa.voip.proxy.admission import Admission
+from denwa.voip.proxy.attempt import Branch
 from denwa.voip.proxy.forward import pop_via
 from denwa.voip.proxy.forwarding import Forwarding
 from denwa.voip.proxy.invite import UNDERSTOOD, InviteChain
-from denwa.voip.proxy.ports import VoicemailPlaces
-from denwa.voip.proxy.setup import Branch, CallSetup
+from denwa.voip.proxy.ports import GuidancePlaces, VoicemailPlaces
+from denwa.voip.proxy.setup import CallSetup
 from denwa.voip.proxy.targets import TargetChoice
 from denwa.voip.registrar.handler import Registrar
 from denwa.voip.sip.checks import RECOGNISED, request_fault, response_fault, unsupported_extensions
@@ -62,6 +63,7 @@ class SipEngine:
         digest: Digest,
         token: Callable[[], bytes],
         voicemail: VoicemailPlaces | None = None,
+        guidance: GuidancePlaces | None = None,
     ) -> None:
         ctx = self.ctx = Context(settings, directory, plan, digest, token)
         ctx.layer = TransactionLayer(ctx.send, self, ctx.timers, settings.max_transactions)
@@ -71,7 +73,7 @@ class SipEngine:
         self.dialogs = Dialogs(ctx, self.calls, self._call_over)
         targets = TargetChoice(ctx, self.registrar)
         self._forwarding = Forwarding(ctx, self.calls, self.admission, targets)
-        setup = CallSetup(ctx, self.admission, self.dialogs, self._forwarding, voicemail)
+        setup = CallSetup(ctx, self.admission, self.dialogs, self._forwarding, voicemail, guidance)
         self._setup = setup
         self._invites = InviteChain(ctx, self.calls, self.admission, targets, setup)
         self.carriers = Carriers(ctx)

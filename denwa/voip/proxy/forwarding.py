@@ -14,10 +14,10 @@ from denwa.numbering.reading import NumberClass, Reading
 from denwa.voip.calls.call import Call, CallState, CallTable, Forwarded
 from denwa.voip.context import Context, printable
 from denwa.voip.proxy.admission import Admission, masked
+from denwa.voip.proxy.attempt import Setup
 from denwa.voip.proxy.history import MOST_DIVERSIONS, NO_PAST, Diversion, DivertedBy, Past, forget, past_of, tell
 from denwa.voip.proxy.identity import CallerIdentity, assert_identity
 from denwa.voip.proxy.refusal import NOT_FORWARDED, OF_NUMBERS, Refused
-from denwa.voip.proxy.setup import Setup
 from denwa.voip.proxy.targets import TargetChoice
 from denwa.voip.sip.message import FROM, P_ASSERTED_IDENTITY
 from denwa.voip.sip.response import make_response
@@ -77,6 +77,7 @@ class Forwarding:
         setup.way.diversions.append(Diversion(forwarder.number, why))
         setup.cause = 480
         setup.failure = (480, None, "the number forwarded to is not reached")
+        setup.why = None
         self._say_so(call, setup, now)
         self._go_on(call, setup, setup.way, reading)
 
@@ -111,12 +112,11 @@ class Forwarding:
     def _stop(self, call: Call, setup: Setup, forwarder: Subscriber, refusal: Refused) -> None:
         ctx = self._ctx
         ctx.counters["forwarded", "refused"] += 1
-        ctx.counters["refused", "480"] += 1
         ctx.note(f"INVITE {printable(call.call_id)}: 480 not forwarded by {masked(forwarder.number)}: {refusal.text}")
         setup.targets.clear()
         # A circle is told; what the forwarder may or may not do is not for the caller.
         setup.failure = (480, None, refusal.text if refusal.name == NOT_FORWARDED.name else NOT_FORWARDED.text)
-        setup.refused = True
+        setup.why = NOT_FORWARDED
 
     def _say_so(self, call: Call, setup: Setup, now: float) -> None:
         """181 to the caller (RFC 3261 §21.1.3); where the call goes is not its business."""

@@ -8,10 +8,11 @@ from denwa.voip.calls.call import Call, CallTable, Leg
 from denwa.voip.calls.session import LEAST, IntervalTooSmall, ask_for_timer
 from denwa.voip.context import Context
 from denwa.voip.proxy.admission import Admission, Admitted, Denied
+from denwa.voip.proxy.attempt import Setup
 from denwa.voip.proxy.forward import count_hop, foreign_routes, is_loop, strip_own_routes
 from denwa.voip.proxy.identity import ask_privacy, assert_identity, hidden_incoming_from, strip_claims, subscriber_from
 from denwa.voip.proxy.refusal import BAD_SESSION_TIMER, NO_COMMON_MEDIA, Refused
-from denwa.voip.proxy.setup import CallSetup, Setup
+from denwa.voip.proxy.setup import CallSetup
 from denwa.voip.proxy.targets import TargetChoice
 from denwa.voip.sip.checks import unsupported_extensions
 from denwa.voip.sip.fields import FieldFault, address_uri
@@ -41,12 +42,12 @@ class InviteChain:
             return
         call = self._call(request, peer)
         if isinstance(verdict, Denied):
-            self._deny(server, call, verdict, now)
+            self._deny(server, request, call, verdict, now)
             return
         self._fill(call, verdict)
         ctx = self._ctx
         if unacceptable := ctx.media.offer(call, request):  # C3, N8
-            self._deny(server, call, _denied(verdict, NO_COMMON_MEDIA, unacceptable), now)
+            self._deny(server, request, call, _denied(verdict, NO_COMMON_MEDIA, unacceptable), now)
             return
         try:
             asked = ask_for_timer(request, ctx.settings.session_expires)
@@ -54,7 +55,7 @@ class InviteChain:
             ctx.refuse(server, 422, "session interval too small", now, b"Min-SE: %d" % LEAST)
             return
         except FieldFault as fault:
-            self._deny(server, call, _denied(verdict, BAD_SESSION_TIMER, str(fault)), now)
+            self._deny(server, request, call, _denied(verdict, BAD_SESSION_TIMER, str(fault)), now)
             return
         ctx.respond(server, 100, now)
         self._calls.add(call)
@@ -124,9 +125,8 @@ class InviteChain:
             call.leg = call.direction = "incoming"
             call.subscriber = verdict.callee.number
 
-    def _deny(self, server: ServerTransaction, call: Call, denied: Denied, now: float) -> None:
+    def _deny(self, server: ServerTransaction, request: Message, call: Call, denied: Denied, now: float) -> None:
         """Refuse with code and Reason, and keep a record for the subscriber it concerns."""
-        ctx = self._ctx
         if denied.trunk is not None:
             call.leg = call.direction = "incoming"
         call.subscriber = denied.subscriber
@@ -134,11 +134,13 @@ class InviteChain:
         call.number_to = denied.callee
         call.number_class = denied.number_class
         why = denied.why
-        ctx.group.calls.append(call.entry(ctx.now_ms, why.end_cause, why.status, why.name))
-        ctx.counters["calls", why.end_cause] += 1
-        ctx.counters["refused_calls", why.name] += 1
-        ctx.note_refusal(server, why.status, denied.text or why.text)
-        ctx.respond(server, why.status, now, [why.line(denied.text)])
+        setup = call.setup = Setup(server, request, 0)
+        setup.failure = (why.status, None, denied.text or why.text)
+        setup.why = why
+        if self._calls.find(call.call_id, call.caller.tag) is None:
+            self._calls.add(call)
+        server.user = call
+        self._setup.refuse(call, now)
 
     def _prepare(self, call: Call, request: Message, verdict: Admitted) -> None:
         """Make the INVITE what the called side may see (N7)."""

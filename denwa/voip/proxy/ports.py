@@ -1,4 +1,4 @@
-"""What the proxy needs of the voicemail: a place to send a call to."""
+"""What the proxy needs of the media workers: a place to send a call to."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ class Place(NamedTuple):
 
 
 class NoPlace(NamedTuple):
-    """Why there is none; the caller gets `status`."""
+    """Why there is none; the caller gets `status`. `full`: the mailbox is (V3)."""
 
     status: int
     reason: str
+    full: bool = False
 
 
 class VoicemailPlaces(Protocol):
@@ -41,4 +42,17 @@ class VoicemailPlaces(Protocol):
 
     def release(self, lease: str) -> None:
         """The INVITE was never sent or never answered."""
+        ...
+
+
+class GuidancePlaces(Protocol):
+    """Media workers that speak to callers who are refused."""
+
+    def guide(self, prompt: str) -> Place | None:
+        """A worker that will answer an INVITE with 183, say `prompt` once and then refuse; None: none is free, or
+        there is no such prompt. At once: nobody waits to be refused."""
+        ...
+
+    def release(self, lease: str) -> None:
+        """The INVITE was never sent or has ended."""
         ...

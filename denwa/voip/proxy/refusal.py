@@ -24,9 +24,9 @@ class Refused(NamedTuple):
     prompt: str = ""
     end_cause: str = EndCause.REFUSED
 
-    def line(self, text: str = "") -> bytes:
-        """The header `Reason` (RFC 3326), with better words than the usual ones if given."""
-        return b"%b, Q.850;cause=%d" % (reason_header(self.status, text or self.text), self.q850)
+    def line(self, text: str = "", status: int = 0) -> bytes:
+        """The header `Reason` (RFC 3326), with better words or another status than the usual ones if given."""
+        return b"%b, Q.850;cause=%d" % (reason_header(status or self.status, text or self.text), self.q850)
 
 
 # Q.850: 1 unallocated number, 20 subscriber absent, 21 call rejected, 28 address incomplete, 34 no circuit,
@@ -49,7 +49,10 @@ NO_COMMON_MEDIA: Final = Refused("no-common-media", 488, 88, "nothing that is of
 BAD_SESSION_TIMER: Final = Refused("bad-session-timer", 400, 111, "Session-Expires cannot be read")
 NOT_REGISTERED: Final = Refused("not-registered", 480, 20, "not registered", "unreachable", EndCause.NO_ANSWER)
 NOT_REACHED: Final = Refused("not-reached", 480, 20, "not reachable", "unreachable", EndCause.NO_ANSWER)
-NOT_SECURE: Final = Refused("not-secure", 480, 20, "the called side is not reached over TLS")
+NOT_SECURE: Final = Refused(
+    "not-secure", 480, 20, "the called side is not reached over TLS", end_cause=EndCause.NO_ANSWER
+)
+MAILBOX_FULL: Final = Refused("mailbox-full", 480, 42, "the mailbox is full")
 NO_PLACE: Final = Refused("no-voicemail-place", 480, 42, "voicemail has no place")
 NOT_FORWARDED: Final = Refused("not-forwarded", 480, 21, "the call is not forwarded")
 NO_GATEWAY: Final = Refused("no-gateway", 503, 34, "no gateway to the telephone network", "congestion", EndCause.FAILED)
@@ -69,6 +72,7 @@ _OWN: Final = (
     NOT_REGISTERED,
     NOT_REACHED,
     NOT_SECURE,
+    MAILBOX_FULL,
     NO_PLACE,
     NOT_FORWARDED,
     NO_GATEWAY,

@@ -1,4 +1,4 @@
-"""Setting a call up: the request as it goes on, its targets one after the other, and how that ends.
+"""Setting a call up: the request as it goes on, its targets one after the other, and what they answer.
 
 phone -> (ring time, busy, not registered) -> voicemail; or a gateway. CANCEL, 2xx crossing CANCEL, and a 2xx that
 comes after its branch was given up are all decided here.
@@ -6,155 +6,31 @@ comes after its branch was given up are all decided here.
 
 from __future__ import annotations
 
-from collections import deque
-from enum import Enum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-from denwa.voip.calls.call import Call, CallState, EndCause, Leg
+from denwa.voip.calls.call import Call, CallState, Leg
 from denwa.voip.calls.session import agree_timer
-from denwa.voip.context import Context, printable
-from denwa.voip.gateways.lines import Line
+from denwa.voip.context import Context
+from denwa.voip.proxy.attempt import GUARD, RING, SILENCE, Branch, Setup, Target, TargetKind
 from denwa.voip.proxy.forward import foreign_routes, loop_mark, pop_via, record_route
 from denwa.voip.proxy.outward import SILENCE_LIMIT, Outward, Verdict
-from denwa.voip.proxy.ports import NoPlace, Place, PlaceRequest, VoicemailPlaces
-from denwa.voip.sip.checks import asks_for
+from denwa.voip.proxy.ports import GuidancePlaces, NoPlace, Place, PlaceRequest, VoicemailPlaces
+from denwa.voip.proxy.refusal import MAILBOX_FULL, NO_COMMON_MEDIA, NO_PLACE, NOT_REACHED
+from denwa.voip.proxy.unanswered import Unanswered
 from denwa.voip.sip.fields import FieldFault, address_uri, tag_of
-from denwa.voip.sip.message import CONTACT, FROM, SUPPORTED, TO, Message
-from denwa.voip.sip.peer import Peer
-from denwa.voip.sip.response import make_cancel, make_response, reason_header
-from denwa.voip.sip.timers import TIMEOUT
-from denwa.voip.sip.transactions import IGNORE, ClientTransaction, ServerTransaction
-from denwa.voip.subscribers import Subscriber
+from denwa.voip.sip.message import CONTACT, FROM, TO, Message
 
 if TYPE_CHECKING:
     from denwa.voip.calls.dialogs import Dialogs
     from denwa.voip.proxy.admission import Admission
-    from denwa.voip.proxy.forwarding import Forwarding, Way
+    from denwa.voip.proxy.forwarding import Forwarding
 
 # Failures of a phone that mean "does not answer" (F1, V1): the next target takes the call.
 NO_ANSWER: Final = frozenset((401, 404, 407, 408, 410, 480, 481, 482, 483, 487, 500, 502, 503, 504))
 BUSY: Final = frozenset((486, 600, 603))
-RING, GUARD, SILENCE = 20, 21, 22  # timer kinds
 CANCEL_GUARD: Final = 5.0  # seconds to wait for the 487 after a CANCEL
 ANSWER_GUARD: Final = 6.0  # seconds a voicemail worker may take to answer
 GATEWAY_RING: Final = 180.0  # timer C (RFC 3261 §16.6 step 11)
-
-
-class TargetKind(Enum):
-    PHONE = "phone"
-    GATEWAY = "gateway"
-    VOICEMAIL = "voicemail"
-    FORWARD = "forward"
-
-
-class Target(NamedTuple):
-    """`ring_time` in seconds; `peer` and `uri` of a voicemail are only known when a place is given, those of a
-    forwarding when it is made. `line`: of a gateway."""
-
-    kind: TargetKind
-    uri: bytes
-    peer: Peer
-    ring_time: float
-    line: Line | None = None
-
-
-class Setup:
-    """What a call in set-up still has to do. `prepared` is the INVITE as it goes on, but for Via and Request-URI."""
-
-    __slots__ = (
-        "asked_interval",
-        "branch",
-        "cancelled",
-        "cause",
-        "failure",
-        "forwarder",
-        "hidden",
-        "late_offer",
-        "mailbox",
-        "prepared",
-        "refused",
-        "secure",
-        "server",
-        "targets",
-        "timer_supported",
-        "tried",
-        "way",
-    )
-
-    def __init__(self, server: ServerTransaction, prepared: Message, asked_interval: int) -> None:
-        self.server = server
-        self.prepared: Message | None = prepared
-        self.asked_interval = asked_interval
-        self.timer_supported = asks_for(prepared, SUPPORTED, b"timer")
-        self.late_offer = False  # the INVITE has none: the answer brings it
-        self.targets: deque[Target] = deque()
-        self.mailbox: Subscriber | None = None
-        self.hidden = ""
-        self.forwarder: Subscriber | None = None  # whose forwarding is the last target
-        self.way: Way | None = None  # None: it was not forwarded yet
-        self.secure = False  # asked for with sips:
-        self.branch: Branch | None = None
-        self.tried: list[Branch] = []
-        self.cause = 480  # why the voicemail gets the call
-        self.failure: tuple[int, bytes | None, str] = (480, None, "not registered")
-        self.cancelled = False
-        self.refused = False  # the voicemail has no place
-
-    def let_go(self) -> None:
-        """The call is over: what timers still name of it must not keep it in memory."""
-        for branch in self.tried:
-            branch.call = None
-        self.branch = None
-
-
-class Branch:
-    """The INVITE sent to one target (the user of its client transaction)."""
-
-    __slots__ = (
-        "call",
-        "cancel_sent",
-        "cancel_wanted",
-        "client",
-        "dismissed",
-        "due",
-        "given_up",
-        "kind",
-        "lease",
-        "owner",
-        "provisional",
-        "rang",
-        "target",
-        "timed_out",
-        "tries",
-    )
-
-    def __init__(self, owner: CallSetup, call: Call, target: Target, lease: str, tries: int) -> None:
-        self.owner = owner
-        self.call: Call | None = call
-        self.kind = target.kind
-        self.target = target
-        self.tries = tries  # how often this gateway has asked this call for credentials
-        self.rang = False
-        self.lease = lease
-        self.client: ClientTransaction | None = None
-        self.provisional = False
-        self.cancel_wanted = False
-        self.cancel_sent = False
-        self.timed_out = False  # its ring time is over
-        self.given_up = False  # the call went on without it
-        self.dismissed: frozenset[bytes] = frozenset()  # tags of answers that were ended at once
-        self.due = 0.0
-
-    def on_response(self, client: ClientTransaction, response: Message, now: float) -> None:
-        self.owner.on_response(self, response, now)
-
-    def on_timeout(self, now: float) -> None:
-        self.owner.on_silence(self, now)
-
-    def fire(self, kind: int, due: float, now: float) -> None:
-        if due == self.due:
-            self.due = 0.0
-            self.owner.on_ring_over(self, kind, now)
 
 
 class CallSetup:
@@ -165,6 +41,7 @@ class CallSetup:
         dialogs: Dialogs,
         forwarding: Forwarding,
         voicemail: VoicemailPlaces | None,
+        guidance: GuidancePlaces | None,
     ) -> None:
         self._ctx = ctx
         self._admission = admission
@@ -172,6 +49,7 @@ class CallSetup:
         self._forwarding = forwarding
         self._outward = Outward(ctx, dialogs.table)
         self._voicemail = voicemail
+        self._unanswered = Unanswered(ctx, dialogs, guidance)
 
     # -- targets --------------------------------------------------------------------------------------------------
 
@@ -180,14 +58,16 @@ class CallSetup:
         self._admission.begin(call.subscriber)
         self._next(call, now)
 
+    def refuse(self, call: Call, now: float) -> None:
+        """There is no target: `call.setup` says why."""
+        self._admission.begin(call.subscriber)
+        self._unanswered.end(call, now)
+
     def _next(self, call: Call, now: float) -> None:
         setup: Setup = call.setup
         setup.branch = None
-        if setup.cancelled:
-            self._fail(call, 487, None, "cancelled", now)
-        elif not setup.targets:
-            status, data, text = setup.failure
-            self._fail(call, status, data, text, now)
+        if setup.cancelled or not setup.targets:
+            self._unanswered.end(call, now)
         else:
             target = setup.targets.popleft()
             if target.kind is TargetKind.VOICEMAIL:
@@ -203,6 +83,7 @@ class CallSetup:
         request = setup.prepared
         if request is None:
             return
+        setup.why = None
         if target.line is not None and ctx.lines.dressing:
             request = self._outward.written(call, request, target.line, target.uri, tries)
         request.lines[0] = b"INVITE " + target.uri + b" SIP/2.0"
@@ -236,7 +117,7 @@ class CallSetup:
             self._give_back(answer)  # the caller gave up meanwhile
         elif isinstance(answer, NoPlace):
             setup.failure = (answer.status, None, answer.reason)
-            setup.refused = True
+            setup.why = MAILBOX_FULL if answer.full else NO_PLACE
             self._next(call, now)
         else:
             call.voicemail = True
@@ -271,7 +152,7 @@ class CallSetup:
     def _on_provisional(self, call: Call, setup: Setup, branch: Branch, response: Message, now: float) -> None:
         branch.provisional = True
         if branch.cancel_wanted:
-            self._send_cancel(branch, now)
+            branch.send_cancel(self._ctx.layer, now)
         if response.status != 100 and call.state is CallState.SETUP:
             branch.rang = True
             if branch.kind is TargetKind.GATEWAY and not setup.cancelled:
@@ -322,10 +203,8 @@ class CallSetup:
         self._dismiss_lease(branch)
         self._late(branch, response, now)
         setup.targets.clear()
-        setup.failure = (488, None, text)
-        setup.refused = True
-        self._ctx.counters["refused", "488"] += 1
-        self._ctx.note(f"INVITE {printable(call.call_id)}: 488 {text} in the answer")
+        setup.failure = (488, None, f"{text} in the answer")
+        setup.why = NO_COMMON_MEDIA
         self._next(call, now)
 
     def _release(self, waiting: tuple[Call, Setup, Message], now: float) -> None:
@@ -345,7 +224,7 @@ class CallSetup:
         branch.given_up = True
         self._dismiss_lease(branch)
         if setup.cancelled:
-            self._fail(call, 487, None, "cancelled", now)
+            self._unanswered.end(call, now)
             return
         if branch.timed_out:
             setup.failure = (480, None, "no answer")
@@ -354,6 +233,7 @@ class CallSetup:
             # What such a phone says of itself (a challenge, a loop, another number) is not for the caller.
             plain = status in BUSY or status in (480, 487)
             setup.failure = (status, self._relayed(call, response), "") if plain else (480, None, "not reachable")
+            setup.why = None if plain else NOT_REACHED
             setup.cause = 486 if status in BUSY else 480
         elif branch.kind is TargetKind.VOICEMAIL:
             setup.failure = (480, None, "voicemail does not answer")
@@ -365,6 +245,7 @@ class CallSetup:
             setup.failure = (status, self._relayed(call, response), "")
         if call.forwarded:
             setup.failure = _after_forwarding(status)
+            setup.why = None
         self._next(call, now)
 
     def _at_gateway(self, call: Call, setup: Setup, branch: Branch, response: Message, now: float) -> bool:
@@ -393,7 +274,7 @@ class CallSetup:
         """Something of a branch that the call went on without: an answer is taken and ended at once."""
         branch.provisional = True
         if response.status < 200 and (branch.cancel_wanted or branch.given_up):
-            self._send_cancel(branch, now)
+            branch.send_cancel(self._ctx.layer, now)
         elif 200 <= response.status < 300:
             tag = tag_of(response.value(TO) or b"")
             self._dialogs.dismiss(branch.client, response, now, only_ack=tag in branch.dismissed)
@@ -415,6 +296,7 @@ class CallSetup:
         if not setup.cancelled:
             silent = (408, None, "the called side does not respond")
             setup.failure = _after_forwarding(408) if call.forwarded else silent
+            setup.why = NOT_REACHED if branch.kind is TargetKind.PHONE and not call.forwarded else None
             setup.cause = 408
         self._next(call, now)
 
@@ -465,40 +347,8 @@ class CallSetup:
     def _cancel_branch(self, branch: Branch, now: float) -> None:
         branch.cancel_wanted = True
         if branch.provisional:
-            self._send_cancel(branch, now)
+            branch.send_cancel(self._ctx.layer, now)
         branch.due = self._ctx.timers.start(branch, GUARD, CANCEL_GUARD, now)
-
-    def _send_cancel(self, branch: Branch, now: float) -> None:
-        client = branch.client
-        if client is None or branch.cancel_sent or not client.sent:
-            return
-        branch.cancel_sent = True
-        self._ctx.layer.end_after(client, TIMEOUT, now)
-        self._ctx.layer.request(client.key + b"/CANCEL", b"CANCEL", make_cancel(client.sent), client.peer, IGNORE, now)
-
-    # -- the end of a call that was not answered -------------------------------------------------------------------
-
-    def _fail(self, call: Call, status: int, data: bytes | None, text: str, now: float) -> None:
-        """Answer the caller and write the record."""
-        ctx = self._ctx
-        setup: Setup = call.setup
-        server = setup.server
-        cause = EndCause.REFUSED if setup.refused and not setup.cancelled else _cause_of(status, setup.cancelled)
-        if data is not None:
-            ctx.layer.respond(server, status, data, now)
-        elif server.request is not None:
-            server.to_tag = server.to_tag or ctx.token()
-            extra = [reason_header(status, text)] if text else None
-            ctx.layer.respond(server, status, make_response(server.request, status, server.to_tag, extra), now)
-        call.voicemail = False
-        ctx.group.calls.append(call.entry(ctx.now_ms, cause, status))
-        if call.forwarded:
-            ctx.group.calls += call.forwarded_entries(ctx.now_ms, cause, status)
-        ctx.counters["calls", cause] += 1
-        call.state = CallState.ENDED
-        setup.let_go()
-        call.setup = None
-        self._dialogs.forget(call)
 
     def _dismiss_lease(self, branch: Branch) -> None:
         if branch.lease and self._voicemail is not None:
@@ -509,13 +359,3 @@ class CallSetup:
 def _after_forwarding(status: int) -> tuple[int, bytes | None, str]:
     """What the caller hears of a number forwarded to: busy is busy; the rest is none of its business."""
     return (486, None, "busy") if status in (486, 600) else (480, None, "the number forwarded to does not answer")
-
-
-def _cause_of(status: int, cancelled: bool) -> str:
-    if cancelled:
-        return EndCause.CANCELLED
-    if status in (486, 600):
-        return EndCause.BUSY
-    if status == 603:
-        return EndCause.REJECTED
-    return EndCause.NO_ANSWER if status in (408, 480, 487) else EndCause.FAILED

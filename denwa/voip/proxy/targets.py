@@ -7,8 +7,10 @@ from typing import Final
 from denwa.numbering.number import PhoneNumber
 from denwa.numbering.reading import Reading
 from denwa.voip.context import Context
+from denwa.voip.proxy.attempt import Setup, Target, TargetKind
 from denwa.voip.proxy.outward import uri_for
-from denwa.voip.proxy.setup import GATEWAY_RING, Setup, Target, TargetKind
+from denwa.voip.proxy.refusal import NO_GATEWAY, NOT_SECURE
+from denwa.voip.proxy.setup import GATEWAY_RING
 from denwa.voip.registrar.handler import Registrar
 from denwa.voip.sip.peer import is_tls
 from denwa.voip.subscribers import Subscriber
@@ -48,6 +50,7 @@ class TargetChoice:
         lines, why = ctx.lines.for_call(e164, self._class_of(e164) if ctx.lines.by_class else "", ctx.now)
         if why:
             setup.failure = (503, None, why)
+            setup.why = NO_GATEWAY
         for line in lines:
             self._add(setup, Target(TargetKind.GATEWAY, uri_for(e164, line), line.peer, GATEWAY_RING, line))
 
@@ -60,5 +63,6 @@ class TargetChoice:
         voicemail is in this house."""
         if setup.secure and not is_tls(target.peer):
             setup.failure = (480, None, "the called side is not reached over TLS")
+            setup.why = NOT_SECURE
         else:
             setup.targets.append(target)
