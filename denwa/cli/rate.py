@@ -57,7 +57,8 @@ def rate(
         faulty = read_subscribers(rating.add_subscriber, subscribers)
         with _progress("reading", calls.stat().st_size) as advance:
             rating.read_calls(calls, advance)
-        results = rating.results()
+        with _progress("sorting", rating.calls) as advance:
+            results = rating.results(advance)
         with _progress("writing", results.calls) as advance, _written(out) as file:
             for count, lines in results.rated:
                 file.write(lines)

@@ -56,6 +56,7 @@ class FileRating:
         self._calls = SortedCalls(folder)
         self._long = LongCallIds(folder)
         self.rejects = Rejects(folder)
+        self.calls = 0  # that were read and can be rated, those that come twice among them
 
     def add_subscriber(self, line: int, number: str, service_start: str, bill_day: str) -> None:
         """A row of the subscribers file. Raises RowFault; calls of a faulty row are rejected later."""
@@ -69,6 +70,7 @@ class FileRating:
         for block in CsvBlocks(file, CALL_COLUMNS):
             rated, alone = rows.rate_block(decoder.decode(block))
             self._calls.add(rated)
+            self.calls += len(rated)
             self._add_alone(rows, block, alone.tolist())
             for line, problem in block.broken:
                 self.rejects.add(line, "", problem)
@@ -82,6 +84,7 @@ class FileRating:
             except RowFault as fault:
                 self.rejects.add(line, row[0], str(fault))
                 continue
+            self.calls += 1
             if len(call.call_id) <= LONGEST_KEY:
                 usual.append(call)
             else:
@@ -89,8 +92,11 @@ class FileRating:
         if usual:
             self._calls.add(records_of(usual))
 
-    def results(self) -> Results:
-        """Everything that was read, rated. Calls that come twice are rejected now: the later row."""
+    def results(self, progress: Callable[[int], None] = lambda count: None) -> Results:
+        """Everything that was read, rated. Calls that come twice are rejected now: the later row.
+
+        `progress` hears of calls that are sorted.
+        """
         sums = MonthSums(self._contracts, self._days)
         credit = CreditUse(self._contracts.credit_yen)
         kept = RatedFile(self._folder, self._days)
@@ -104,6 +110,7 @@ class FileRating:
             credit.offer(contract, records["ended_ms"], place, yen)
             kept.keep(records)
             count += len(records)
+            progress(len(records))
         return Results(count, kept.lines(credit.shares(), sums.add_credit), sums.lines(self._tax))
 
     def _once(self) -> Iterator[Records]:

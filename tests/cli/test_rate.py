@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -165,3 +167,70 @@ def test_a_folder_that_cannot_be_written_is_told_without_a_traceback(desk: Desk)
     ended = desk.rate(CALLS, "--out", str(desk.folder / "none" / "rated.csv"))
     assert ended.code == 1
     assert "No such file or directory" in ended.err
+
+
+# What is wrong with a row that is right but for it -> what is told.
+BROKEN = {
+    "call_id": ("", "call_id is empty"),
+    "subscriber": ("05050010003", "subscriber 05050010003 is not in the subscribers file"),
+    "subscriber ": ("somebody", "subscriber 'somebody': "),
+    "dialed": ("119", "dialed '119': emergency numbers"),
+    "dialed ": ("0910123456", "dialed '0910123456': the number plan does not know"),
+    "dialed  ": ("0312345", "dialed '0312345': "),
+    "dialed   ": ("0120123456", "dialed '0120123456': "),
+    "leg": ("incoming", "leg 'incoming' is not outgoing or forwarded"),
+    "answered_at": ("2026-11-21T10:00:00", "has no offset from UTC"),
+    "answered_at ": ("2026-11-31T10:00:00+09:00", "is not ISO 8601"),
+    "answered_at  ": ("2025-12-31T23:59:59.999+09:00", "answered before the contract started (2026-01-01)"),
+    "answered_at   ": ("9999-01-01T00:00:00Z", "is out of range"),
+    "duration_ms": ("-5", "duration_ms '-5' is not a whole number"),
+    "duration_ms ": ("61.5", "duration_ms '61.5' is not a whole number"),
+    "duration_ms  ": ("1" * 20, "is not a whole number from 0 to"),
+    "end_cause": ("", "end_cause is empty"),
+}
+
+
+def test_every_kind_of_broken_row_is_told_with_its_line_and_the_good_rows_are_rated(desk: Desk) -> None:
+    columns = HEADER.strip().split(",")
+    good = dict(zip(columns, CALLS.splitlines()[1].split(","), strict=True))
+    lines, told = [], {}
+    for number, (column, (value, problem)) in enumerate(BROKEN.items()):
+        lines.append(",".join((good | {"call_id": f"good-{number}"}).values()))
+        row = good | {"call_id": f"bad-{number}"} | {column.strip(): value}
+        lines.append(",".join(row.values()))
+        told[len(lines) + 1] = (row["call_id"], problem)
+    others = {
+        "bad-few,1": ("", "7 columns expected, found 2"),
+        "bad-many" + ",1" * 7: ("", "7 columns expected, found 8"),
+        '"bad-open,' + ",".join(list(good.values())[1:]): ("", "not CSV: a quoted field does not end"),
+        ",".join(good.values()).replace("b@x", "good-0"): ("good-0", "the same call and leg as in an earlier row"),
+    }
+    for line, problem in others.items():
+        lines.append(line)
+        told[len(lines) + 1] = problem
+    lines.append(",".join((good | {"call_id": "good-last"}).values()))
+    ended = desk.rate(HEADER + "\n".join(lines))
+    assert ended.code == 1
+    assert f"{len(told)} rows of " in ended.err
+    rejected = {int(line): (call_id, problem) for line, call_id, problem in desk.rows("bad.csv")[1:]}
+    assert list(rejected) == sorted(told)
+    for line, (call_id, problem) in told.items():
+        assert rejected[line][0] == call_id
+        assert problem in rejected[line][1], line
+    rated = [row[0] for row in desk.rows("rated.csv")[1:]]
+    assert rated == sorted([f"good-{number}" for number in range(len(BROKEN))] + ["good-last"])
+
+
+def test_a_bar_shows_on_a_terminal_how_far_it_is(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = io.StringIO()
+    monkeypatch.setattr(shown, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys, "stderr", shown)
+    assert desk.rate(CALLS).code == 0
+    assert "reading" in shown.getvalue()
+    assert "writing" in shown.getvalue()
+    assert "100%" in shown.getvalue()
+
+
+def test_nothing_is_left_in_the_folder_but_the_results(desk: Desk) -> None:
+    desk.rate(CALLS + "broken\n")
+    assert {file.name for file in desk.folder.iterdir()} == {"s.csv", "c.csv", "rated.csv", "months.csv", "bad.csv"}

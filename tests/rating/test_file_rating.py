@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,8 +17,9 @@ from hypothesis import strategies as st
 from denwa.config.settings import Numbering
 from denwa.numbering import load_plan
 from denwa.rating.file_rating import FileRating
-from denwa.rating.files.decoding import CALL_COLUMNS
+from denwa.rating.files.decoding import CALL_COLUMNS, Decoded, Decoder
 from denwa.rating.files.faults import RowFault
+from denwa.rating.tariff import TariffBook
 from tests.rating.shipped import BOOK, TAX
 
 CONFIGURED = Numbering()
@@ -264,3 +267,85 @@ def test_the_parts_are_the_whole_and_the_order_of_rows_does_not_matter(
         assert int(month["total_yen"]) == sum(int(row["payable_yen"]) for row in mine) + taxed // 10
         assert date.fromisoformat(month["period_start"]).day == bill_day
     assert [row["call_id"] for row in rated] == sorted(row["call_id"] for row in rated)
+
+
+GOOD_OR_NOT = st.tuples(
+    st.sampled_from(["a", "b", "c,d", 'e"f', "日本", "x" * 200, "", "\udcff"]),
+    st.sampled_from([*sorted(NUMBERS.values()), "110", "0312345", "03-1234-5678", "+81312345678", "18409012345678"]),
+    st.sampled_from(
+        ["2026-11-21T10:00:00+09:00", "2026-11-20T23:59:59.999Z", "2026-02-30T00:00:00+09:00", "2001-01-01T00:00:00Z"]
+    ),
+    st.fixed_dictionaries({
+        "subscriber": st.sampled_from([ALICE, "050-5001-0001", "05050010002", "05050019999"]),
+        "leg": st.sampled_from(["outgoing", "forwarded", "forwarded", "incoming"]),
+        "duration_ms": st.sampled_from(["0", "1", "30000", "0030001", "123456789012", "-1", "99999999"]),
+        "end_cause": st.sampled_from(["caller", "network_fault", "network_failure", ""]),
+    }),
+).map(lambda parts: call(*parts[:3], **parts[3]))  # fmt: skip
+CONTRACTS = ((ALICE, "2026-01-01", "1"), ("05050010002", "2026-11-21", "21"))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(GOOD_OR_NOT, max_size=60))
+def test_rows_rated_at_once_come_out_as_rows_rated_alone(rows: list[Row]) -> None:
+    at_once = rate(*rows, contracts=CONTRACTS)
+    with pytest.MonkeyPatch.context() as patch:
+        decode = Decoder.decode
+        patch.setattr(Decoder, "decode", lambda self, block: _nothing_usual(decode(self, block)))
+        assert rate(*rows, contracts=CONTRACTS) == at_once
+    assert len(at_once.rows) + len(at_once.problems) == len(rows)
+
+
+def _nothing_usual(rows: Decoded) -> Decoded:
+    return rows._replace(ok=np.zeros_like(rows.ok))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(GOOD_OR_NOT, max_size=40, unique_by=lambda row: (row[0], row[1:4])), st.randoms(use_true_random=False))
+def test_any_order_of_the_rows_gives_the_same_files(rows: list[Row], random: Random) -> None:
+    once = list({(row[0], row[1][-1], row[3]): row for row in rows}.values())  # no call and leg comes twice
+    other = random.sample(once, len(once))
+    first, second = rate(*once, contracts=CONTRACTS), rate(*other, contracts=CONTRACTS)
+    assert (first.rows, first.months) == (second.rows, second.months)
+    told = [sorted((call_id, problem) for _, call_id, problem in one.problems) for one in (first, second)]
+    assert told[0] == told[1]
+
+
+def test_of_many_rows_of_one_call_the_first_is_rated_and_each_later_one_told() -> None:  # T13
+    twice = "the same call and leg as in an earlier row"
+    long = "y" * 300
+    calls = [call(name, duration_ms=str(n)) for n in range(1, 40) for name in ("z", long, "é")]
+    rows, (month,), problems = rate(*calls)
+    assert [row["call_id"] for row in rows] == [long, "z", "é"]
+    assert (month["calls"], month["duration_ms"]) == ("3", "3")
+    assert problems == [(line, calls[line - 2][0], twice) for line in range(5, 2 + len(calls))]
+
+
+def test_call_ids_are_sorted_by_their_code_points_and_quoted_where_they_must_be() -> None:
+    names = ["b", "a" * 129, "a", "a,", 'a"', "a\n", "日本", "a" * 128, "a" * 140, "ア"]
+    assert [row["call_id"] for row in rate(*(call(name) for name in names)).rows] == sorted(names)
+
+
+def test_calls_of_years_and_of_many_units_are_rated() -> None:
+    rows, months, _ = rate(
+        call("long", duration_ms=str(10**11)), call("late", answered_at="2150-01-01T00:00:00+09:00"), bill_day="28"
+    )
+    assert [(row["call_id"], row["units"], row["period_start"]) for row in rows] == [
+        ("late", "3", "2149-12-28"),
+        ("long", "3333334", "2026-10-28"),
+    ]
+    assert [month["domestic_yen"] for month in months] == [str(3_333_334 * 8), "24"]
+    assert [month["credit_yen"] for month in months] == ["100", "0"]
+
+
+def test_a_change_of_tariff_between_two_calls_is_seen() -> None:  # T8
+    last, first = date(2026, 10, 31), date(2026, 11, 1)
+    old = BOOK.on(last)
+    dearer = {name: price._replace(yen_per_unit=price.yen_per_unit + 1) for name, price in old.prices.items()}
+    book = TariffBook("default", [old, replace(old, valid_from=first, prices=dearer)])
+    with TemporaryDirectory() as name:
+        run = FileRating(book, TAX, PLAN, Path(name))
+        run.add_subscriber(2, ALICE, "2026-01-01", "1")
+        calls = [call(str(day), answered_at=f"{day}T12:00:00+09:00", duration_ms="1") for day in (first, last)]
+        rows = rated_by(run, tuple(calls), Path(name)).rows
+    assert [row["charge_yen"] for row in rows] == ["8", "9"]

@@ -18,11 +18,11 @@ def order_of(records: Records) -> Ints:
     at = int(np.argmin(same)) if not same.all() else letters.shape[1]
     order: Ints = np.arange(count)
     tied: Ints = np.arange(count)  # places in `order` whose calls are not told apart yet
-    groups: Ints = np.zeros(count, np.int64)  # of those places: equal until here
+    groups: Ints = np.zeros(count, np.int64)  # of those places: equal until here; 0 is all of them
     while at < letters.shape[1] and len(tied):
         words = _words(letters, at, order[tied])
-        if len(tied) == count:
-            inner = np.arange(count) if (words[1:] >= words[:-1]).all() else np.argsort(words)
+        if not groups.any():  # all are one group still
+            inner = np.arange(len(tied)) if (words[1:] >= words[:-1]).all() else np.argsort(words)
         else:
             inner = np.lexsort((words, groups))
         order[tied] = order[tied][inner]

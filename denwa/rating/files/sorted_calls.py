@@ -141,8 +141,10 @@ def _in_order(parts: list[Records]) -> Records:
 class LongCallIds:
     """The same for the few calls whose call ids are too long for records of one width: one by one."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, in_memory: int = _LONG_BYTES) -> None:
+        """`in_memory`: bytes of call ids."""
         self._folder = folder
+        self._in_memory = in_memory
         self._waiting: list[tuple[Any, ...]] = []
         self._size = 0
         self._runs: list[BinaryIO] = []
@@ -150,7 +152,7 @@ class LongCallIds:
     def add(self, call: RatedCall) -> None:
         self._waiting.append(tuple(call))
         self._size += len(call.call_id)
-        if self._size > _LONG_BYTES:
+        if self._size > self._in_memory:
             self._runs.append(TemporaryFile(dir=self._folder))  # noqa: SIM115
             for row in sorted(self._waiting):
                 marshal.dump(row, self._runs[-1])
