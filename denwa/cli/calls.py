@@ -127,7 +127,7 @@ def _write_table(listed: Iterable[ListedCall], *, working: bool) -> None:
         going_on = call.answered_at is not None and call.ended_at is None
         table.add_row(
             f"{call.started_at.astimezone(TOKYO):%Y-%m-%d %H:%M:%S}",
-            call.leg,
+            f"{call.leg} {_grouped(call.forwarded_by)}".rstrip(),
             _grouped(call.caller) or "非通知",
             _grouped(call.callee),
             call.number_class,

@@ -17,6 +17,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    tuple_,
     type_coerce,
 )
 
@@ -63,8 +64,24 @@ def check_journal(engine: Engine) -> list[Difference]:
     }
     twice = select(calls.c.end_seq).where(calls.c.end_seq.is_not(None)).group_by(calls.c.end_seq)
     rules["call records that share an end number"] = calls.c.end_seq.in_(twice.having(func.count() > 1))
+    rules["forwarded call records that are not as long as their call (F4)"] = _apart_from_their_call()
     with engine.execution_options(read_only=True).connect() as connection:
         return list(_broken(connection, calls.c.id, rules))
+
+
+def _apart_from_their_call() -> ColumnElement[bool]:
+    """A forwarded call is answered and ended with the call that it belongs to, as long as that one is kept."""
+    whole = calls.alias()
+    never = func.coalesce(type_coerce(whole.c.answered_at, BigInteger), 0)
+    still = func.coalesce(type_coerce(whole.c.ended_at, BigInteger), 0)
+    kept = select(whole.c.call_id).where(whole.c.leg != "forwarded")
+    same = select(whole.c.call_id, never, still).where(whole.c.leg != "forwarded")
+    here = tuple_(
+        calls.c.call_id,
+        func.coalesce(type_coerce(calls.c.answered_at, BigInteger), 0),
+        func.coalesce(type_coerce(calls.c.ended_at, BigInteger), 0),
+    )
+    return and_(calls.c.leg == "forwarded", calls.c.call_id.in_(kept), here.not_in(same))
 
 
 def _contracts(connection: Connection, realm: str) -> Iterator[Difference]:

@@ -87,6 +87,7 @@ def test_both_legs_of_a_forwarded_call_are_rows(terminal: Terminal, exchange: Ex
         ("f", "outgoing", "", "0"),
         ("f", "forwarded", "05050010002", "24"),
     ]
+    assert "forwarded 050-5001-0002" in terminal.done("calls").out  # the caller's number is in a column of its own
 
 
 def test_calls_are_chosen_by_time_and_subscriber(terminal: Terminal, exchange: Exchange) -> None:

@@ -98,6 +98,27 @@ def test_a_call_record_that_contradicts_itself_is_found(
     assert ": 77" in said
 
 
+@pytest.mark.parametrize(
+    ("values", "sound"),
+    [
+        ({}, True),
+        ({"ended_at": 63_001, "duration_ms": 61_001}, False),
+        ({"answered_at": 2_001, "duration_ms": 60_999}, False),
+        ({"answered_at": None, "duration_ms": 0}, False),
+        ({"call_id": "its own was deleted", "ended_at": 63_001, "duration_ms": 61_001}, True),
+    ],
+)
+def test_a_forwarded_call_that_is_not_as_long_as_its_call_is_found(
+    terminal: Terminal, values: dict[str, object], sound: bool
+) -> None:  # F4
+    put_call(terminal)
+    put_call(terminal, id=2, end_seq=2, leg="forwarded", forwarded_by="+815050010002", **values)
+    if sound:
+        terminal.done("db", "check")
+    else:
+        assert "as long as their call (F4): 2" in fault(terminal)
+
+
 def test_two_records_with_one_end_number_are_found(terminal: Terminal) -> None:
     journal = terminal.data_dir / "journal.db"
     with closing(sqlite3.connect(journal)) as connection, connection:  # a table without the constraint
