@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from hashlib import blake2b
 from typing import Any, Final
 
 from denwa.numbering.plan import NumberingPlan
@@ -97,6 +98,7 @@ class Context:
         self.now = 0.0  # of the message or timer that is being dealt with
         self.journal_ok = True
         self._branches = 0
+        self._veil_key = token()
         self._branch_prefix = b"z9hG4bK" + token()[:10]
         self.sources = Sources(settings.trunks)
         self.lines = Lines(settings.trunks, self._draw, self.counters, self.note)
@@ -205,6 +207,11 @@ class Context:
     def hold(self, function: Callable[[Any, float], None], argument: Any) -> None:
         """Call `function(argument, now)` once the present group is on disk."""
         self.group.held.append((function, argument))
+
+    def veiled(self, name: bytes) -> bytes:
+        """A name that stands for another one, which cannot be told from it: 24 hexadecimal digits, the same each time
+        while this process lives."""
+        return blake2b(name, digest_size=12, key=self._veil_key).hexdigest().encode()
 
     def is_own_host(self, host: bytes) -> bool:
         return host.lower() in self.settings.domains

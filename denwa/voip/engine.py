@@ -20,7 +20,6 @@ from denwa.voip.context import ALLOW, Context, EngineSettings, HeldGroup
 from denwa.voip.gateways.carrier import Carriers
 from denwa.voip.proxy.admission import Admission
 from denwa.voip.proxy.attempt import Branch
-from denwa.voip.proxy.forward import pop_via
 from denwa.voip.proxy.forwarding import Forwarding
 from denwa.voip.proxy.invite import UNDERSTOOD, InviteChain
 from denwa.voip.proxy.ports import GuidancePlaces, VoicemailPlaces
@@ -306,13 +305,10 @@ class SipEngine:
         if call is None or call.state is not CallState.UP or call.callee.tag != tag_of(response.value(TO) or b""):
             self.ctx.counters["dropped", "answer without call"] += 1
             return
-        pop_via(response)
-        if call.caller_true != call.caller_shown:
-            response.replace(FROM, b"From: " + call.caller_true)
         if call.session_interval:
             agree_timer(response, call.session_interval, True)
         self.ctx.media.response(call, response, late_offer=False)
-        self.ctx.send(call.caller.peer, response.encode())
+        self.ctx.send(call.caller.peer, self.dialogs.for_caller(call, response))
 
     def on_response(self, transaction: ClientTransaction, response: Message, now: float) -> None:
         """A response to a request of ours (TransactionUser)."""

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any, Final, NamedTuple
 
 from denwa.voip.calls.journal import CallEntry, EndEntry
+from denwa.voip.calls.veil import Veil, tagged, take_veil
 from denwa.voip.sip.peer import Peer, flow_text, peer_of_text
 
 COUNTER_BITS: Final = 20
@@ -82,7 +83,6 @@ class Call:
         "cut_due",
         "direction",
         "forwarded",
-        "hidden",
         "id",
         "ilbc_modes",
         "leg",
@@ -98,6 +98,7 @@ class Call:
         "started_ms",
         "state",
         "subscriber",
+        "veil",
         "voicemail",
     )
 
@@ -121,7 +122,7 @@ class Call:
         self.voicemail = False
         # Of the streams of the last offer (RFC 3952); None: none has been made
         self.ilbc_modes: tuple[int, ...] | None = None
-        self.hidden = False  # 184: the callee must not see the caller's Contact either
+        self.veil: Veil | None = None  # of a caller that hides (N7)
         self.forwarded: tuple[Forwarded, ...] = ()  # in the order in which they were made
         self.session_interval = 0  # seconds, 0: no session timer was agreed
         self.session_due = self.probe_due = self.cut_due = 0.0  # engine time, 0.0: not running
@@ -138,9 +139,19 @@ class Call:
         return max(self.answered_ms, min(self.caller.alive_ms, self.callee.alive_ms))
 
     @property
-    def restored_from(self) -> bytes:
-        """The From value a response to the caller needs put back, b"" when it was not changed."""
-        return self.caller_true if self.caller_true != self.caller_shown else b""
+    def hidden(self) -> bool:
+        """Whether the called side must not learn who calls."""
+        return self.veil is not None
+
+    @property
+    def shown_call_id(self) -> bytes:
+        """The Call-ID that the called side has."""
+        return self.call_id if self.veil is None else self.veil.call_id
+
+    @property
+    def told_callee(self) -> bytes:
+        """The called side's identity as the caller has it: its From and our To, with its tag."""
+        return self.callee_to if self.veil is None else tagged(self.veil.dialled_to, self.callee.tag)
 
     def entry(self, ended_ms: int | None, cause: str, status: int, reason: str = "") -> CallEntry:
         """The whole record. An unanswered call's has `ended_ms` and no duration. `reason`: name of a refusal."""
@@ -204,10 +215,10 @@ class Call:
             self.caller_shown,
             self.callee_to,
             b"%d" % self.session_interval,
-            b"%d" % self.hidden,
             b"%d" % self.longest,
             b"%d" % self.bye_ms,
             self.bye_cause.encode(),
+            *(self.veil.lines() if self.veil is not None else (b"",)),
             *_leg_values(self.caller),
             *_leg_values(self.callee),
         ]
@@ -234,13 +245,14 @@ def restore_call(entry: CallEntry, now_ms: int) -> Call:
     """A call from its open record. Raises ValueError when the dialog text is not ours."""
     values = entry.dialog.encode("latin-1", "replace").split(b"\n")
     try:
-        call_id, true, shown, callee_to, interval, hidden, longest, bye_ms, bye_cause = values[:9]
-        del values[:9]
+        call_id, true, shown, callee_to, interval, longest, bye_ms, bye_cause = values[:8]
+        del values[:8]
+        veil = take_veil(values)
         # The record's Call-ID is text; the one on the wire need not be.
         call = Call(call_id, entry.id, entry.started_at, _take_leg(values))
         call.callee = _take_leg(values)
         call.session_interval = int(interval)
-        call.hidden = bool(int(hidden))
+        call.veil = veil
         call.longest = int(longest)
         call.bye_ms = int(bye_ms)
     except ValueError as fault:
@@ -290,8 +302,9 @@ class CallTable:
         self._calls[call.call_id, call.caller.tag] = call
 
     def alias(self, call: Call, tag: bytes) -> None:
-        """The called side knows the caller by this tag: a gateway that wanted credentials was called anew."""
-        self._aliases[call.call_id, tag] = call
+        """The called side knows the caller by this tag: a gateway that wanted credentials was called anew, or the
+        caller hides."""
+        self._aliases[call.shown_call_id, tag] = call
         self._other_tags.setdefault(call.id, []).append(tag)
 
     def find(self, call_id: bytes, tag: bytes, other: bytes = b"") -> Call | None:
@@ -306,7 +319,7 @@ class CallTable:
             del self._calls[key]
         if self._aliases:
             for tag in self._other_tags.pop(call.id, ()):
-                self._aliases.pop((call.call_id, tag), None)
+                self._aliases.pop((call.shown_call_id, tag), None)
 
     def full(self) -> bool:
         return len(self._calls) >= self.limit

@@ -19,8 +19,10 @@ from denwa.voip.calls.journal import CallEntry, EndEntry
 from denwa.voip.calls.parties import is_known_source, proves_party
 from denwa.voip.calls.requests import Side, ask_whether_alive
 from denwa.voip.calls.session import LEAST, IntervalTooSmall, agree_timer, ask_for_timer
+from denwa.voip.calls.veil import reveal_answer, reveal_request
 from denwa.voip.context import Context, printable
 from denwa.voip.media.negotiation import NEGOTIATING, has_sdp
+from denwa.voip.proxy.concealment import conceal_answer, conceal_request
 from denwa.voip.proxy.forward import count_hop, pop_via, strip_own_routes
 from denwa.voip.proxy.identity import strip_claims
 from denwa.voip.sip.checks import asks_for
@@ -40,6 +42,7 @@ class Relay:
     """A request inside a dialog on its way to the other side (the user of its client transaction)."""
 
     __slots__ = (
+        "asked",
         "asked_interval",
         "call",
         "cancel_wanted",
@@ -65,6 +68,8 @@ class Relay:
         self.call = call
         self.server = server
         self.request: Message | None = request
+        # As it came, to answer in its sender's terms; only of a caller that hides
+        self.asked = request if call.veil is not None else None
         self.from_caller = from_caller
         self.late_offer = request.method == b"INVITE" and not has_sdp(request)
         self.client: ClientTransaction | None = None
@@ -75,7 +80,7 @@ class Relay:
         self.timer_supported = False
         self.contact = b""  # of a target refresh: in force with its 2xx (RFC 3261 §12.2.1.2)
         self.ending = False  # a BYE whose answer decides whether the call ends
-        self.waiting: tuple[Message, bytes, int] | None = None  # its answer, until the end is on disk
+        self.waiting: tuple[int, bytes] | None = None  # its answer, until the end is on disk
         self.due = 0.0
 
     def on_response(self, client: ClientTransaction, response: Message, now: float) -> None:
@@ -118,7 +123,7 @@ class Dialogs:
         self.ctx = ctx
         self.table = table
         self._over = over  # a call holds no resources any more
-        self.endings = Endings(ctx, table, over, self.relay_response)
+        self.endings = Endings(ctx, table, over)
         self.cut = self.endings.cut
         self.dismiss = self.endings.dismiss
 
@@ -160,6 +165,8 @@ class Dialogs:
         call = self.table.find(call_id, from_tag)
         if call is not None:
             early = call.state is CallState.SETUP
+            if call.veil is not None and call_id != call.call_id:
+                return None  # the caller's tag as the called side knows it, used by somebody else
             return (call, True) if early or call.callee.tag == to_tag else None
         call = self.table.find(call_id, to_tag)
         if call is not None and (call.state is CallState.SETUP or call.callee.tag == from_tag):
@@ -252,22 +259,21 @@ class Dialogs:
         branch = call.setup.branch if call.setup is not None and call.state is CallState.SETUP else None
         return branch.client.peer if branch is not None and branch.client is not None else call.callee.peer
 
-    def _shown(self, call: Call, message: Message, from_caller: bool) -> None:
-        """Put the caller's identity as the receiver of a request knows it (N7: nothing in a dialog gives it away)."""
+    def _shown(self, call: Call, message: Message, from_caller: bool) -> Message:
+        """The message as its receiver may see it (N7: nothing in a dialog gives the caller's identity away)."""
         if PROXY_AUTHORIZATION in message.at:
             message.remove(PROXY_AUTHORIZATION)  # it was for us
-        if call.caller_true == call.caller_shown:
-            return
-        if from_caller:
-            strip_claims(message)
-            message.replace(FROM, b"From: " + call.caller_shown)
-            if call.hidden and CONTACT in message.at:
-                message.replace(CONTACT, self.ctx.hidden_contact)
-            return
-        message.replace(TO, b"To: " + call.caller_true)
-        if call.hidden and message.uri.startswith(self.ctx.hidden_uri):
-            message.uri = call.caller.contact
-            message.lines[0] = message.method + b" " + message.uri + b" SIP/2.0"
+        if call.veil is not None:
+            if from_caller:
+                return conceal_request(self.ctx, call, call.veil, message)
+            return reveal_request(call, call.veil, message)
+        if call.caller_true != call.caller_shown:
+            if from_caller:
+                strip_claims(message)
+                message.replace(FROM, b"From: " + call.caller_shown)
+            else:
+                message.replace(TO, b"To: " + call.caller_true)
+        return message
 
     def send_on(self, relay: Relay, now: float) -> None:
         """Let a request go on to the other side, once."""
@@ -275,7 +281,7 @@ class Dialogs:
         request = relay.request
         if request is None:
             return
-        self._shown(relay.call, request, relay.from_caller)
+        request = self._shown(relay.call, request, relay.from_caller)
         peer = self._other_peer(relay.call, relay.from_caller)
         key = ctx.new_branch()
         data = request.encode_under(ctx.via_line(peer, key))
@@ -297,7 +303,7 @@ class Dialogs:
             self.ctx.media.answer(call, request)
         if call.state is CallState.UP:
             (call.caller if from_caller else call.callee).alive_ms = self.ctx.now_ms
-        self._shown(call, request, from_caller)
+        request = self._shown(call, request, from_caller)
         target = self._other_peer(call, from_caller)
         self.ctx.send(target, request.encode_under(self.ctx.via_line(target, self.ctx.new_branch())))
 
@@ -322,18 +328,24 @@ class Dialogs:
                 self._retarget(call, relay, response)
         if response.body and status < 300 and client.method in NEGOTIATING:
             self.ctx.media.response(call, response, late_offer=relay.late_offer)
-        if call.hidden and not relay.from_caller and CONTACT in response.at:
-            response.replace(CONTACT, self.ctx.hidden_contact)
-        identity, kind = (call.caller_true, FROM) if relay.from_caller else (call.caller_shown, TO)
-        if not self._changed(call):
-            identity = b""
+        data = self._answered(call, relay, response)
         if ended:
-            self.endings.hold_answer(relay, (response, identity, kind), now)
+            self.endings.hold_answer(relay, (status, data), now)
         else:
-            self.relay_response(relay.server, response, identity, kind, now)
+            self.ctx.layer.respond(relay.server, status, data, now)
 
-    def _changed(self, call: Call) -> bool:
-        return call.caller_true != call.caller_shown
+    def _answered(self, call: Call, relay: Relay, response: Message) -> bytes:
+        """A response as the sender of its request may see it."""
+        if call.veil is not None and relay.asked is not None:
+            if not relay.from_caller:
+                return conceal_answer(self.ctx, call.veil, response, relay.asked).encode()
+            reveal_answer(call, call.veil, response, relay.asked)
+            return response.encode()
+        pop_via(response)
+        if call.caller_true != call.caller_shown:
+            identity = b"From: " + call.caller_true if relay.from_caller else b"To: " + call.caller_shown
+            response.replace(FROM if relay.from_caller else TO, identity)
+        return response.encode()
 
     def _after_answer(self, call: Call, relay: Relay, method: bytes, response: Message, now: float) -> None:
         if response.status in GONE:
@@ -368,16 +380,20 @@ class Dialogs:
         self.ctx.layer.end_after(client, TIMEOUT, now)
         self.ctx.layer.request(client.key + b"/CANCEL", b"CANCEL", make_cancel(client.sent), client.peer, IGNORE, now)
 
-    def relay_response(
-        self, server: ServerTransaction, response: Message, identity: bytes, kind: int, now: float
-    ) -> None:
-        """Send a response back the way its request came, with the identity its receiver knows."""
-        if response.status == 100:
-            return
-        pop_via(response)
-        if identity:
-            response.replace(kind, (b"From: " if kind == FROM else b"To: ") + identity)
-        self.ctx.layer.respond(server, response.status, response.encode(), now)
+    def for_caller(self, call: Call, response: Message) -> bytes:
+        """A response to the INVITE that begins a call, as the caller may see it."""
+        if call.veil is not None:
+            reveal_answer(call, call.veil, response, None)
+        else:
+            pop_via(response)
+            if call.caller_true != call.caller_shown:
+                response.replace(FROM, b"From: " + call.caller_true)
+        return response.encode()
+
+    def answer_caller(self, call: Call, server: ServerTransaction, response: Message, now: float) -> None:
+        """Send such a response back the way its INVITE came."""
+        if response.status != 100:
+            self.ctx.layer.respond(server, response.status, self.for_caller(call, response), now)
 
     def forget(self, call: Call) -> None:
         """A call that was not answered is over."""

@@ -3,7 +3,7 @@
 The record follows the call. A BYE alone ends nothing: the record is closed, with the time of the BYE, when the far end
 takes it (2xx), knows no such call, or never answers; a refusal leaves the call up. Who hung up hears so when the end is
 on disk; if the disk takes more than 200 ms the answer passes and the end follows. A BYE whose answer takes longer than
-that is written down, so that the end is known also after a kill (decision 0012).
+that is written down, so that the end is known also after a kill (decision 0013).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from denwa.voip.context import Context, printable
 from denwa.voip.proxy.forward import foreign_routes
 from denwa.voip.sip.fields import tag_of
 from denwa.voip.sip.message import TO, Message
-from denwa.voip.sip.transactions import IGNORE, ClientTransaction, ServerTransaction
+from denwa.voip.sip.transactions import IGNORE, ClientTransaction
 
 if TYPE_CHECKING:
     from denwa.voip.calls.dialogs import Relay
@@ -38,15 +38,12 @@ PASSWORD: Final = b'Reason: Q.850;cause=21;text="the SIP password was changed"'
 SUSPENDED: Final = b'Reason: Q.850;cause=21;text="this subscriber may not call out at present"'
 TERMINATED: Final = b'Reason: Q.850;cause=21;text="the contract has ended"'
 
-Respond = Callable[[ServerTransaction, Message, bytes, int, float], None]
-
 
 class Endings:
-    def __init__(self, ctx: Context, table: CallTable, over: Callable[[Call], None], respond: Respond) -> None:
+    def __init__(self, ctx: Context, table: CallTable, over: Callable[[Call], None]) -> None:
         self._ctx = ctx
         self._table = table
         self._over = over
-        self._respond = respond
 
     # -- BYE ------------------------------------------------------------------------------------------------------
 
@@ -104,18 +101,18 @@ class Endings:
         """Nobody took the BYE: the far end is gone (RFC 3261 §15.1.1)."""
         self.on_bye_answered(relay, 408, now)
 
-    def hold_answer(self, relay: Relay, answer: tuple[Message, bytes, int], now: float) -> None:
-        """Let the answer to a BYE go on once the end is on disk."""
+    def hold_answer(self, relay: Relay, answer: tuple[int, bytes], now: float) -> None:
+        """Let the answer to a BYE (its status and its bytes) go on once the end is on disk."""
         relay.waiting = answer
         relay.due = self._ctx.timers.start(relay, SLOW, SLOW_AFTER, now)
         self._ctx.hold(self._release_answer, relay)
 
     def _release_answer(self, relay: Relay, now: float) -> None:
         if relay.waiting is not None:
-            response, identity, kind = relay.waiting
+            status, data = relay.waiting
             relay.waiting = None
             relay.due = 0.0
-            self._respond(relay.server, response, identity, kind, now)
+            self._ctx.layer.respond(relay.server, status, data, now)
 
     def on_slow(self, relay: Relay, now: float) -> None:
         """200 ms have passed: since the BYE without an answer to it, or since the answer without the disk."""

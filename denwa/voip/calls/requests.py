@@ -36,13 +36,13 @@ def ask_whether_alive(call: Call, side: Side, via: ViaLine) -> tuple[Peer, bytes
 def _inside(call: Call, side: Side, method: bytes, cseq: int, via: ViaLine, *extra: bytes) -> tuple[Peer, bytes]:
     to_caller = side is Side.CALLER
     leg = call.caller if to_caller else call.callee
-    sender, receiver = (call.callee_to, call.caller_true) if to_caller else (call.caller_shown, call.callee_to)
+    sender, receiver = (call.told_callee, call.caller_true) if to_caller else (call.caller_shown, call.callee_to)
     lines = [method + b" " + (leg.contact or b"sip:invalid.invalid") + b" SIP/2.0", via(leg.peer)]
     lines += [b"Route: " + route for route in leg.routes]
     lines += [
         b"From: " + sender,
         b"To: " + receiver,
-        b"Call-ID: " + call.call_id,
+        b"Call-ID: " + (call.call_id if to_caller else call.shown_call_id),
         b"CSeq: %d %b" % (cseq, method),
         b"Max-Forwards: 70",
         *extra,

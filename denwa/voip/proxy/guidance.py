@@ -13,7 +13,7 @@ from denwa.voip.proxy.attempt import RING, Branch, Setup, Target, TargetKind
 from denwa.voip.proxy.forward import loop_mark, record_route
 from denwa.voip.proxy.identity import strip_claims
 from denwa.voip.proxy.ports import GuidancePlaces, Place
-from denwa.voip.sip.message import FROM, Message
+from denwa.voip.sip.message import Message
 
 if TYPE_CHECKING:
     from denwa.voip.calls.dialogs import Dialogs
@@ -82,7 +82,7 @@ class Guidance:
             elif response.status != 100:
                 branch.due = ctx.timers.start(branch, RING, LONGEST, now)
                 ctx.media.response(call, response, late_offer=False)
-                self._dialogs.relay_response(call.setup.server, response, call.restored_from, FROM, now)
+                self._dialogs.answer_caller(call, call.setup.server, response, now)
 
     def on_silence(self, branch: Branch, now: float) -> None:
         if branch.call is not None and not branch.given_up:

@@ -44,10 +44,8 @@ class CallerIdentity(NamedTuple):
     hidden: str
 
 
-def subscriber_from(number: PhoneNumber, domain: bytes, tag: bytes, *, hide: bool) -> bytes:
+def subscriber_from(number: PhoneNumber, domain: bytes, tag: bytes) -> bytes:
     """The From value that a callee sees for a call of a subscriber."""
-    if hide:
-        return hidden_from("anonymous", tag)
     national = number.national().encode()
     return b'"%b" <sip:%b@%b>' % (national, national, domain) + _tag(tag)
 
@@ -62,10 +60,18 @@ def _tag(tag: bytes) -> bytes:
     return b";tag=" + tag if tag else b""
 
 
-def hidden_incoming_from(request: Message, hidden: str, tag: bytes) -> bytes:
-    """The same for a call from the telephone network; where it gave no reason, `Anonymous` is shown."""
-    stated = display_name(request.value(FROM) or b"").lower() in HIDDEN_REASONS
-    return hidden_from(hidden if stated else "anonymous", tag)
+def shown_reason(request: Message, hidden: str) -> str:
+    """The reason that the callee sees: what the network stated as display name (B4), else `Anonymous`."""
+    return hidden if hidden and _stated(request) == hidden else "anonymous"
+
+
+def says_hidden(request: Message, hidden: str) -> bool:
+    """Whether a call from the telephone network says that its number is missing, or just has none."""
+    return hidden != "unavailable" or _stated(request) == hidden
+
+
+def _stated(request: Message) -> str:
+    return HIDDEN_REASONS.get(display_name(request.value(FROM) or b"").lower(), "")
 
 
 def strip_claims(request: Message) -> None:

@@ -9,8 +9,17 @@ from denwa.voip.calls.session import LEAST, IntervalTooSmall, ask_for_timer
 from denwa.voip.context import Context
 from denwa.voip.proxy.admission import Admission, Admitted, Denied
 from denwa.voip.proxy.attempt import Setup
+from denwa.voip.proxy.concealment import conceal_invite, new_veil
 from denwa.voip.proxy.forward import count_hop, foreign_routes, is_loop, strip_own_routes
-from denwa.voip.proxy.identity import ask_privacy, assert_identity, hidden_incoming_from, strip_claims, subscriber_from
+from denwa.voip.proxy.identity import (
+    ask_privacy,
+    assert_identity,
+    hidden_from,
+    says_hidden,
+    shown_reason,
+    strip_claims,
+    subscriber_from,
+)
 from denwa.voip.proxy.refusal import BAD_SESSION_TIMER, NO_COMMON_MEDIA, Refused
 from denwa.voip.proxy.setup import CallSetup
 from denwa.voip.proxy.targets import TargetChoice
@@ -62,8 +71,7 @@ class InviteChain:
         if ctx.lines.counting and verdict.trunk is not None:
             ctx.lines.take(call.id, verdict.trunk)
         server.user = call
-        self._prepare(call, request, verdict)
-        setup = call.setup = Setup(server, request, asked)
+        setup = call.setup = Setup(server, self._prepare(call, request, verdict), asked)
         setup.late_offer = call.ilbc_modes is None
         setup.secure = request.uri[:5].lower() == b"sips:"
         if verdict.callee is None:
@@ -142,26 +150,43 @@ class InviteChain:
         server.user = call
         self._setup.refuse(call, now)
 
-    def _prepare(self, call: Call, request: Message, verdict: Admitted) -> None:
+    def _prepare(self, call: Call, request: Message, verdict: Admitted) -> Message:
         """Make the INVITE what the called side may see (N7)."""
         caller = verdict.caller
         if caller is None:
-            if verdict.identity.hidden:
-                strip_claims(request)
-                call.caller_shown = hidden_incoming_from(request, verdict.identity.hidden, call.caller.tag)
-                request.replace(FROM, b"From: " + call.caller_shown)
-            return
+            return self._from_network(call, request, verdict.identity.hidden) if verdict.identity.hidden else request
         domain = self._ctx.settings.realm
         number = PhoneNumber(caller.number)
-        strip_claims(request)
-        call.caller_shown = subscriber_from(number, domain, call.caller.tag, hide=verdict.hide)
-        request.replace(FROM, b"From: " + call.caller_shown)
         if verdict.hide:
-            ask_privacy(request)
-            call.hidden = True
-            request.replace(CONTACT, self._ctx.hidden_contact)
+            prepared = self._veil(call, request, verdict.identity.hidden)
+            ask_privacy(prepared)
+        else:
+            prepared = request
+            strip_claims(request)
+            call.caller_shown = subscriber_from(number, domain, call.caller.tag)
+            request.replace(FROM, b"From: " + call.caller_shown)
         if verdict.number_class is not NumberClass.ON_NET:
-            assert_identity(request, number, domain)
+            assert_identity(prepared, number, domain)
+        return prepared
+
+    def _from_network(self, call: Call, request: Message, reason: str) -> Message:
+        """A call without a number. Where no reason is given there is none to hide: it only is not shown."""
+        if says_hidden(request, reason):
+            return self._veil(call, request, reason)
+        strip_claims(request)
+        call.caller_shown = hidden_from("anonymous", call.caller.tag)
+        request.replace(FROM, b"From: " + call.caller_shown)
+        return request
+
+    def _veil(self, call: Call, request: Message, reason: str) -> Message:
+        """What the called side gets of a caller that hides: a copy, for the INVITE itself is what the caller's answers
+        are made from. `reason`: why the number is missing."""
+        ctx = self._ctx
+        tag = ctx.veiled(call.call_id + b" " + call.caller.tag)
+        veil = call.veil = new_veil(ctx, call, request)
+        call.caller_shown = hidden_from(shown_reason(request, reason), tag)
+        self._calls.alias(call, tag)
+        return conceal_invite(ctx, call, veil, request, tag)
 
 
 def _denied(verdict: Admitted, why: Refused, text: str) -> Denied:

@@ -12,13 +12,13 @@ from denwa.voip.calls.call import Call, CallState, Leg
 from denwa.voip.calls.session import agree_timer
 from denwa.voip.context import Context
 from denwa.voip.proxy.attempt import GUARD, RING, SILENCE, Branch, Setup, Target, TargetKind
-from denwa.voip.proxy.forward import foreign_routes, loop_mark, pop_via, record_route
+from denwa.voip.proxy.forward import foreign_routes, loop_mark, record_route
 from denwa.voip.proxy.outward import SILENCE_LIMIT, Outward, Verdict
 from denwa.voip.proxy.ports import GuidancePlaces, NoPlace, Place, PlaceRequest, VoicemailPlaces
 from denwa.voip.proxy.refusal import MAILBOX_FULL, NO_COMMON_MEDIA, NO_PLACE, NOT_REACHED
 from denwa.voip.proxy.unanswered import Unanswered
 from denwa.voip.sip.fields import FieldFault, address_uri, tag_of
-from denwa.voip.sip.message import CONTACT, FROM, TO, Message
+from denwa.voip.sip.message import CONTACT, TO, Message
 
 if TYPE_CHECKING:
     from denwa.voip.calls.dialogs import Dialogs
@@ -159,7 +159,7 @@ class CallSetup:
                 branch.due = self._ctx.timers.start(branch, RING, GATEWAY_RING, now)
             if response.body:
                 self._ctx.media.response(call, response, late_offer=setup.late_offer)
-            self._dialogs.relay_response(setup.server, response, call.restored_from, FROM, now)
+            self._dialogs.answer_caller(call, setup.server, response, now)
 
     def _on_answer(self, call: Call, setup: Setup, branch: Branch, response: Message, now: float) -> None:
         ctx = self._ctx
@@ -170,7 +170,7 @@ class CallSetup:
             elif call.state is not CallState.ANSWERING:
                 agree_timer(response, setup.asked_interval, setup.timer_supported)  # as in the first one
                 ctx.media.response(call, response, late_offer=setup.late_offer)
-                self._dialogs.relay_response(setup.server, response, call.restored_from, FROM, now)
+                self._dialogs.answer_caller(call, setup.server, response, now)
             return
         if unacceptable := ctx.media.response(call, response, late_offer=setup.late_offer):
             self._refuse_answer(call, setup, branch, response, unacceptable, now)
@@ -213,7 +213,7 @@ class CallSetup:
         if call.state is CallState.ANSWERING:
             call.state = CallState.UP
         self._ctx.counters["calls", "answered"] += 1
-        self._dialogs.relay_response(setup.server, response, call.restored_from, FROM, now)
+        self._dialogs.answer_caller(call, setup.server, response, now)
         setup.prepared = None
         if call.state is CallState.UP:
             self._dialogs.watch(call, now)
@@ -266,9 +266,7 @@ class CallSetup:
         return False
 
     def _relayed(self, call: Call, response: Message) -> bytes:
-        pop_via(response)
-        response.replace(FROM, b"From: " + call.caller_true)
-        return response.encode()
+        return self._dialogs.for_caller(call, response)
 
     def _late(self, branch: Branch, response: Message, now: float) -> None:
         """Something of a branch that the call went on without: an answer is taken and ended at once."""
