@@ -16,6 +16,7 @@ from denwa.voip.gateways.sources import Sources
 from denwa.voip.gateways.trunk import Trunk as Trunk
 from denwa.voip.media.negotiation import Negotiation
 from denwa.voip.own_addresses import Home, OwnAddresses
+from denwa.voip.proxy.fraud import ORDINARY_LIMITS, LimitSettings
 from denwa.voip.registrar.guessing import ORDINARY_GUESSING, GuessGuard, GuessLimits
 from denwa.voip.sip.digest import Digest
 from denwa.voip.sip.message import USER_AGENT, Message
@@ -65,6 +66,7 @@ class EngineSettings:
     guide_gateways: bool = False  # callers from the telephone network hear why they are refused, too
     call_seconds: int = 0  # longest call; 0: as long as it likes (C6)
     guessing: GuessLimits = ORDINARY_GUESSING
+    limits: LimitSettings = ORDINARY_LIMITS
     homes: tuple[Home, ...] = ()  # every address listened on, `host` and `port` the first; empty: these only
 
 

@@ -12,17 +12,18 @@ from functools import lru_cache
 from typing import Any, Final
 
 from denwa.numbering.plan import NumberingPlan
-from denwa.voip.calls.call import Call, CallState, CallTable
+from denwa.numbering.reading import NumberClass
+from denwa.voip.calls.call import Call, CallState, CallTable, EndCause
 from denwa.voip.calls.dialogs import Dialogs, Relay
 from denwa.voip.calls.journal import BindingEntry, CallEntry
 from denwa.voip.calls.session import agree_timer
-from denwa.voip.context import ALLOW, Context, EngineSettings, HeldGroup
+from denwa.voip.context import ALLOW, Context, EngineSettings, HeldGroup, printable
 from denwa.voip.gateways.carrier import Carriers
 from denwa.voip.proxy.admission import Admission
 from denwa.voip.proxy.attempt import Branch
 from denwa.voip.proxy.forwarding import Forwarding
 from denwa.voip.proxy.invite import UNDERSTOOD, InviteChain
-from denwa.voip.proxy.ports import GuidancePlaces, VoicemailPlaces
+from denwa.voip.proxy.ports import GuidancePlaces, LivePrices, VoicemailPlaces
 from denwa.voip.proxy.setup import CallSetup
 from denwa.voip.proxy.targets import TargetChoice
 from denwa.voip.registrar.handler import Registrar
@@ -63,12 +64,13 @@ class SipEngine:
         token: Callable[[], bytes],
         voicemail: VoicemailPlaces | None = None,
         guidance: GuidancePlaces | None = None,
+        prices: LivePrices | None = None,
     ) -> None:
         ctx = self.ctx = Context(settings, directory, plan, digest, token)
         ctx.layer = TransactionLayer(ctx.send, self, ctx.timers, settings.max_transactions)
         self.calls = CallTable(settings.max_calls)
         self.registrar = Registrar(ctx)
-        self.admission = Admission(ctx)
+        self.admission = Admission(ctx, prices)
         self.dialogs = Dialogs(ctx, self.calls, self._call_over)
         targets = TargetChoice(ctx, self.registrar)
         self._forwarding = Forwarding(ctx, self.calls, self.admission, targets)
@@ -92,6 +94,7 @@ class SipEngine:
             self.admission.begin(call.subscriber)
             for part in call.forwarded:
                 self.admission.begin(part.subscriber)
+            self._resume_meters(call)
 
     def receive(self, data: bytes, peer: Peer, now: float, now_ms: int) -> None:
         """One datagram, or one message of a stream."""
@@ -126,6 +129,7 @@ class SipEngine:
         if now >= self._calls_due:
             self._calls_due = now + _CALLS_EVERY
             self.dialogs.sweep(now)
+            self.admission.limits.sweep(self.calls.up, self._cut)
         if now - self._swept >= _SWEEP_EVERY:
             self._swept = now
             self.registrar.sweep()
@@ -324,8 +328,22 @@ class SipEngine:
 
     # -- the rest -------------------------------------------------------------------------------------------------
 
+    def _resume_meters(self, call: Call) -> None:
+        """What runs on after a restart costs on."""
+        limits = self.admission.limits
+        if call.leg == "outgoing":
+            limits.open(call, call.subscriber, call.number_to, NumberClass(call.number_class))
+        for part in call.forwarded:
+            limits.open(call, part.subscriber, part.number_to, NumberClass(part.number_class))
+
+    def _cut(self, call: Call, reason: bytes) -> None:
+        """A limit ends a call (C6, C7)."""
+        self.ctx.note(f"call {printable(call.call_id)}: {reason.decode().partition('text=')[2]}, ended")
+        self.dialogs.cut(call, EndCause.SERVICE, self.ctx.now_ms, self.ctx.now, reason)
+
     def _call_over(self, call: Call) -> None:
         self.admission.finish(call.subscriber)
+        self.admission.limits.over(call)
         if self.ctx.lines.held:
             self.ctx.lines.give_back(call.id)
         if call.forwarded:

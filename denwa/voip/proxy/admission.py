@@ -11,6 +11,8 @@ from denwa.numbering.reading import NumberClass, Reading, Refusal
 from denwa.voip.context import Context, Trunk
 from denwa.voip.proxy import refusal
 from denwa.voip.proxy.identity import CallerIdentity, incoming_identity
+from denwa.voip.proxy.limits import CallLimits
+from denwa.voip.proxy.ports import LivePrices
 from denwa.voip.proxy.refusal import Refused
 from denwa.voip.registrar.authentication import Unproven, authenticate
 from denwa.voip.sip.message import Message
@@ -50,8 +52,9 @@ class Denied:
 
 
 class Admission:
-    def __init__(self, ctx: Context) -> None:
+    def __init__(self, ctx: Context, prices: LivePrices | None = None) -> None:
         self._ctx = ctx
+        self.limits = CallLimits(ctx, ctx.settings.limits, prices)
         self.busy: Counter[str] = Counter()  # calls now, by subscriber number (C6)
         self._minute = -1
         self._started: Counter[str] = Counter()  # calls begun in this minute
@@ -94,12 +97,13 @@ class Admission:
         reading = self._read(request)
         if isinstance(reading, Denied):
             reading.caller, reading.identity, reading.subscriber = caller, identity, caller.number
+            self.limits.ended(caller.number, 0)
             return reading
         hide = reading.caller_id == "hide"
         if hide:
             identity = CallerIdentity(caller.number, "anonymous")
         number, number_class = reading.number, reading.number_class
-        why = self.refusal(caller, number_class)
+        why = self.refusal(caller, reading)
         callee = None
         if why is None and number_class is NumberClass.ON_NET:
             callee = self._ctx.directory.by_number.get(number.e164)
@@ -111,13 +115,14 @@ class Admission:
             return Denied(why, caller, None, identity, number.e164, number_class, caller.number)
         return Admitted(caller, None, identity, hide, number, number_class, callee)
 
-    def refusal(self, caller: Subscriber, number_class: NumberClass) -> Refused | None:
-        """Why a subscriber may not make a call now; a call that is asked for counts (C2, N6, C6)."""
+    def refusal(self, caller: Subscriber, reading: Reading) -> Refused | None:
+        """Why a subscriber may not make a call now; a call that is asked for counts (C2, N6, C6, C7)."""
         if not caller.active:
             return refusal.SUSPENDED
-        if number_class is NumberClass.INTERNATIONAL and not caller.international:
+        if reading.number_class is NumberClass.INTERNATIONAL and not caller.international:
+            self.limits.tried_abroad(caller)
             return refusal.INTERNATIONAL_OFF
-        return self._limit(caller)
+        return self._limit(caller) or self.limits.refusal(caller, reading, self._started[caller.number])
 
     def _own_number(self, uri: bytes) -> Reading | None:
         """The plain spelling of a number that a subscriber has needs neither the grammar nor the plan."""

@@ -73,6 +73,7 @@ class Forwarding:
             self._stop(call, setup, forwarder, refusal or NOT_FORWARDED)
             return
         self._admission.begin(forwarder.number)
+        self._admission.limits.open(call, forwarder.number, number, reading.number_class)
         self._ctx.counters["forwarded", why.name.lower()] += 1
         setup.way.diversions.append(Diversion(forwarder.number, why))
         setup.cause = 480
@@ -93,7 +94,7 @@ class Forwarding:
             return _CROWDED
         if reading.number_class is NumberClass.INTERNATIONAL:
             return _ABROAD
-        return self._admission.refusal(forwarder, reading.number_class)
+        return self._admission.refusal(forwarder, reading)
 
     def _crowded(self, call: Call, forwarder: Subscriber) -> bool:
         """Whether as many calls of this caller are being forwarded as can be without a loop. A caller without a number

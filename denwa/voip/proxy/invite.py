@@ -70,6 +70,8 @@ class InviteChain:
         self._calls.add(call)
         if ctx.lines.counting and verdict.trunk is not None:
             ctx.lines.take(call.id, verdict.trunk)
+        if verdict.caller is not None:
+            self._admission.limits.open(call, call.subscriber, call.number_to, verdict.number_class)
         server.user = call
         setup = call.setup = Setup(server, self._prepare(call, request, verdict), asked)
         setup.late_offer = call.ilbc_modes is None

@@ -1,10 +1,12 @@
-"""What the proxy needs of the media workers: a place to send a call to."""
+"""What the proxy needs: of the media workers a place to send a call to, of the tariff what a call costs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import NamedTuple, Protocol
 
+from denwa.voip.proxy.spending import UnitPrice
 from denwa.voip.sip.peer import Peer
 
 
@@ -55,4 +57,10 @@ class GuidancePlaces(Protocol):
 
     def release(self, lease: str) -> None:
         """The INVITE was never sent or has ended."""
+        ...
+
+
+class LivePrices(Protocol):
+    def price(self, number_class: str, number: str, on: date) -> UnitPrice | None:
+        """What a call to `number` (E.164) costs by the tariff in force on a day; None: there is no price."""
         ...

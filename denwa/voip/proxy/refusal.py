@@ -23,10 +23,13 @@ class Refused(NamedTuple):
     text: str
     prompt: str = ""
     end_cause: str = EndCause.REFUSED
+    retry_after: int = 0  # seconds until it is of use to try again, 0: not said
 
     def line(self, text: str = "", status: int = 0) -> bytes:
-        """The header `Reason` (RFC 3326), with better words or another status than the usual ones if given."""
-        return b"%b, Q.850;cause=%d" % (reason_header(status or self.status, text or self.text), self.q850)
+        """The header `Reason` (RFC 3326), with better words or another status than the usual ones if given; and
+        `Retry-After`."""
+        reason = b"%b, Q.850;cause=%d" % (reason_header(status or self.status, text or self.text), self.q850)
+        return reason if not self.retry_after else b"%b\r\nRetry-After: %d" % (reason, self.retry_after)
 
 
 # Q.850: 1 unallocated number, 20 subscriber absent, 21 call rejected, 28 address incomplete, 34 no circuit,
