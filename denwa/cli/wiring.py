@@ -77,6 +77,7 @@ def engine_settings(settings: Settings) -> EngineSettings:
         max_calls=limits.calls,
         sha256_agents=tuple(name.encode() for name in sip.sha256_agents),
         md5_only_agents=tuple(name.encode() for name in sip.md5_only_agents),
+        guide_gateways=settings.guidance.gateways,
     )
 
 
@@ -108,7 +109,8 @@ def make_engine(
         settings.sip.nonce_lifetime,
         own_hosts=engine.domains,
     )
-    return SipEngine(engine, Directory(), plan, digest, _token_source(), places)
+    guidance = places if settings.guidance.enabled else None
+    return SipEngine(engine, Directory(), plan, digest, _token_source(), places, guidance)
 
 
 def _token_source() -> Callable[[], bytes]:
@@ -208,11 +210,15 @@ class VoicemailPlacesOfService:
             answer = NoPlace(480, "voicemail is not available")
         else:
             if isinstance(found, VoicemailNoPlace):
-                answer = NoPlace(found.status, found.reason)
+                answer = NoPlace(found.status, found.reason, found.full)
             else:
                 answer = Place(found.uri.encode(), (found.host, found.port), found.lease)
         deliver(answer, time.monotonic())
         self.flush()
+
+    def guide(self, prompt: str) -> Place | None:
+        found = self._service.guide(prompt)
+        return Place(found.uri.encode(), (found.host, found.port), found.lease) if found is not None else None
 
     def release(self, lease: str) -> None:
         self._service.release(lease)

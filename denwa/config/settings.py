@@ -94,6 +94,15 @@ class Voicemail(Section):
     greeting: Path | None = None  # None: the shipped prompt
 
 
+class Guidance(Section):
+    """What refused callers hear, as early media; never answered, never charged (N5, K2)."""
+
+    enabled: bool = True
+    places: int = Field(8, ge=1)  # callers who hear one at the same time; also half of all places at most
+    gateways: bool = False  # callers from the telephone network, too
+    prompts: Path = DATA / "prompts"  # folder of `NAME.wav`, 16-bit mono
+
+
 class Mail(Section):
     """``smtp_url``: ``smtp://user:password@host:587`` (STARTTLS) or ``smtps://``; empty with a Maildir: demo."""
 
@@ -161,6 +170,7 @@ class Settings(Section):
     gateways: list[Gateway] = []
     dns: Dns = Dns()
     voicemail: Voicemail = Voicemail()
+    guidance: Guidance = Guidance()
     mail: Mail = Mail()
     media: Media = Media()
     database: Database = Database()

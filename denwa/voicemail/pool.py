@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from denwa.voicemail.leases import LeaseBook, wanted_workers
+from denwa.voicemail.leases import PLACES, LeaseBook, wanted_workers
 from denwa.voicemail.ports import DepositRequest
 
 log = logging.getLogger(__name__)
@@ -53,6 +53,7 @@ class Pool:
         self._watcher: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
         self._stopping = False
+        self._guided: set[str] = set()  # leases of callers who hear a prompt: nothing of them is stored
 
     @property
     def leases(self) -> int:
@@ -61,6 +62,10 @@ class Pool:
     @property
     def free(self) -> int:
         return self._book.free
+
+    @property
+    def guided(self) -> int:
+        return len(self._guided)
 
     @property
     def workers(self) -> int:
@@ -106,6 +111,21 @@ class Pool:
             except TimeoutError:
                 return None
         return None
+
+    def guide(self, lease: str, prompt: Path, most: int) -> int | None:
+        """A place for a refused caller, as `lease`, but at once or not at all: at most `most` such callers and half of
+        all places, and never the last free one, so that no caller of a mailbox finds all places taken by them."""
+        most = min(most, PLACES * self._options.most // 2)
+        if self._stopping or self._book.free < 2 or len(self._guided) >= most:
+            return None
+        place = self._book.give(lease, asyncio.get_running_loop().time())
+        self._adjust()
+        if place is None:
+            return None
+        worker, port = place
+        self._guided.add(lease)
+        self._tell(worker, {"do": "guide", "lease": lease, "prompt": str(prompt)})
+        return port
 
     def release(self, lease: str) -> None:
         """The INVITE will not come. Without effect when it has."""
@@ -155,7 +175,7 @@ class Pool:
         finally:
             self._processes.pop(number, None)
             for lease in self._book.worker_gone(number):
-                self._on_closed(lease)
+                self._closed(lease)
             self._changed.set()
         if not self._stopping:
             if loop.time() - born < YOUNG:
@@ -187,9 +207,9 @@ class Pool:
             case {"event": "answered", "lease": str(lease)}:
                 self._book.taken(lease)
             case {"event": "closed", "lease": str(lease)}:
-                self._on_closed(lease)
+                self._closed(lease)
             case {"event": "forgotten", "lease": str(lease)}:
-                self._on_closed(lease)
+                self._closed(lease)
                 self._freed(lease, now)
             case {"event": "gone", "lease": str(lease)}:
                 self._freed(lease, now)
@@ -198,7 +218,14 @@ class Pool:
             case {"event": "fault", "text": str(text)}:
                 log.error("voicemail worker %d: %s", worker, text)
 
+    def _closed(self, lease: str) -> None:
+        if lease in self._guided:
+            self._guided.discard(lease)
+        else:
+            self._on_closed(lease)
+
     def _freed(self, lease: str, now: float) -> None:
+        self._guided.discard(lease)
         if self._book.ended(lease, now):
             self._changed.set()
 

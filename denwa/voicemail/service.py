@@ -18,7 +18,14 @@ from denwa.voicemail.letters import Sender
 from denwa.voicemail.pool import Pool
 from denwa.voicemail.ports import DepositRequest, Mailboxes, MailTransport, Outbox, Owners, SoundStore
 from denwa.voicemail.posting import Poster
-from denwa.voicemail.setup import node_name, open_sounds, open_transport, pool_options, voicemail_folder
+from denwa.voicemail.setup import (
+    guidance_prompts,
+    node_name,
+    open_sounds,
+    open_transport,
+    pool_options,
+    voicemail_folder,
+)
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -87,6 +94,8 @@ class VoicemailService:
             Rules(rules.max_seconds, rules.max_messages, rules.keep_days),
         )
         self._pool = Pool(pool_options(settings, self._spool), self._closed)
+        self._prompts = guidance_prompts(settings)
+        self._guidance_places = settings.guidance.places
         self._settling: set[str] = set()
         self._jobs: set[asyncio.Task[Any]] = set()
         self._loops: list[asyncio.Task[None]] = []
@@ -131,6 +140,16 @@ class VoicemailService:
             asked.add_done_callback(lambda _: self.release(lease))
             raise
 
+    def guide(self, prompt: str) -> Place | None:
+        """A place for a refused caller who is to hear `prompt`, a file's name without `.wav`; None: none is free, or
+        there is no such prompt. To be given back as those of `lease`."""
+        path = self._prompts.get(prompt)
+        if self._stopped or path is None:
+            return None
+        lease = secrets.token_hex(16)
+        port = self._pool.guide(lease, path, self._guidance_places)
+        return Place(lease, "127.0.0.1", port, f"sip:{lease}@127.0.0.1:{port}") if port is not None else None
+
     def release(self, lease: str) -> None:
         """The INVITE will not come. Without effect on a call that a worker has answered."""
         self._pool.release(lease)
@@ -147,6 +166,7 @@ class VoicemailService:
             "messages": stored,
             "reserved": held,
             "calls": self._pool.leases,
+            "guidances": self._pool.guided,
             "free_places": self._pool.free,
             "workers": self._pool.workers,
             "mails_waiting": waiting,

@@ -47,7 +47,7 @@ def pool_options(settings: Settings, spool: Path) -> PoolOptions:
         ready=rules.workers,
         most=max(rules.workers, rules.max_workers),
     )
-    _check_greeting(options.greeting)
+    _check_prompt("voicemail.greeting", options.greeting)
     first, last = options.rtp_range(0)
     if last - first + 1 < PORTS_NEEDED:
         need = PORTS_NEEDED * options.most
@@ -55,16 +55,28 @@ def pool_options(settings: Settings, spool: Path) -> PoolOptions:
     return options
 
 
-def _check_greeting(path: Path) -> None:
+def guidance_prompts(settings: Settings) -> dict[str, Path]:
+    """What refused callers can hear, by name; nothing when that is switched off. Raises VoicemailSettingsFault."""
+    if not settings.guidance.enabled:
+        return {}
+    found = {path.stem: path for path in sorted(settings.guidance.prompts.glob("*.wav"))}
+    if not found:
+        raise VoicemailSettingsFault(f"guidance.prompts: {settings.guidance.prompts}: there is no WAV file")
+    for path in found.values():
+        _check_prompt("guidance.prompts", path)
+    return found
+
+
+def _check_prompt(setting: str, path: Path) -> None:
     try:
         with wave.open(str(path), "rb") as sound:
             fits = sound.getnchannels() == 1 and sound.getsampwidth() == 2
     except OSError as fault:
-        raise VoicemailSettingsFault(f"voicemail.greeting: {path}: {fault.strerror}") from None
+        raise VoicemailSettingsFault(f"{setting}: {path}: {fault.strerror}") from None
     except (EOFError, wave.Error) as fault:
-        raise VoicemailSettingsFault(f"voicemail.greeting: {path}: not a WAV file: {fault}") from None
+        raise VoicemailSettingsFault(f"{setting}: {path}: not a WAV file: {fault}") from None
     if not fits:
-        raise VoicemailSettingsFault(f"voicemail.greeting: {path}: must be mono with 16-bit samples")
+        raise VoicemailSettingsFault(f"{setting}: {path}: must be mono with 16-bit samples")
 
 
 def node_name(folder: Path) -> str:

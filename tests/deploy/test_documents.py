@@ -42,6 +42,8 @@ def _text(default: object) -> str | None:
     """How a default is written; None when it is nothing, or a shipped file, and is written in words."""
     if default in ("", None, []) or (isinstance(default, Path) and default.is_relative_to(DATA)):
         return None
+    if isinstance(default, bool):
+        return str(default).lower()  # as TOML writes it
     return ", ".join(str(one) for one in default) if isinstance(default, list) else str(default)
 
 

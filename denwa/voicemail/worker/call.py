@@ -35,10 +35,12 @@ class Desk(Protocol):
 
     def tell(self, event: str, **fields: Any) -> None: ...
 
-    def freed(self, call: Call) -> None: ...
+    def freed(self, call: pj.Call) -> None: ...
 
 
-class _Player(pj.AudioMediaPlayer):
+class Player(pj.AudioMediaPlayer):
+    """Plays a file; `on_end` is called once it is over."""
+
     def __init__(self, on_end: Callable[[], None]) -> None:
         super().__init__()
         self._on_end = on_end
@@ -55,7 +57,7 @@ class Call(pj.Call):
         self.state = State.ANSWERED
         self._media: pj.AudioMedia | None = None
         self._confirmed = False
-        self._player: _Player | None = None
+        self._player: Player | None = None
         self._recorder: pj.AudioMediaRecorder | None = None
         self._recording_since = 0.0
         self._hold: Hold | None = None
@@ -112,6 +114,9 @@ class Call(pj.Call):
             if wav.is_complete(path) or now - self._closing_since > CLOSE_PATIENCE:
                 self._closed()
 
+    def stop(self) -> None:
+        self.happened(Event.STOP)
+
     @property
     def finished(self) -> bool:
         """Over, and its outcome told."""
@@ -157,12 +162,12 @@ class Call(pj.Call):
 
     def _play(self, path: Path) -> None:
         self._silence()
-        player = _Player(lambda: self.desk.later(lambda: self._played(player)))
+        player = Player(lambda: self.desk.later(lambda: self._played(player)))
         player.createPlayer(str(path), pj.PJMEDIA_FILE_NO_LOOP)
         player.startTransmit(self._media)
         self._player = player
 
-    def _played(self, player: _Player) -> None:
+    def _played(self, player: Player) -> None:
         if player is self._player:
             self.happened(Event.PLAYED)
 

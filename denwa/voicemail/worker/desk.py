@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pjsua2 as pj
 
-from denwa.voicemail.flow import Event
 from denwa.voicemail.spool import Taken
 from denwa.voicemail.worker.call import Call, fault_text
 from denwa.voicemail.worker.endpoint import Options, account_config, open_endpoint, open_transport
+from denwa.voicemail.worker.guidance import GuidanceCall
 from denwa.voicemail.worker.lines import Lines
 
 BUSY_POLL_MS = 10
@@ -24,8 +25,8 @@ class Desk:
     def __init__(self, options: Options, lines: Lines) -> None:
         self.options = options
         self._lines = lines
-        self._leases: dict[str, Taken] = {}
-        self._calls: list[Call] = []
+        self._leases: dict[str, Taken | Path] = {}  # a message to take, or a prompt to say
+        self._calls: list[Call | GuidanceCall] = []
         self._tasks: list[Callable[[], None]] = []
         self._dropped: list[Any] = []
         self._stopping: float | None = None
@@ -46,7 +47,7 @@ class Desk:
     def tell(self, event: str, **fields: Any) -> None:
         self._lines.tell(event, **fields)
 
-    def freed(self, call: Call) -> None:
+    def freed(self, call: pj.Call) -> None:
         self._dropped.append(call)
 
     def incoming(self, account: pj.Account, call_id: int, lease: str) -> None:
@@ -56,13 +57,17 @@ class Desk:
             self._refuse(pj.Call(account, call_id))
             self.tell("refused", lease=lease)
             return
-        call = Call(account, call_id, self, taken)
+        call: Call | GuidanceCall
+        if isinstance(taken, Path):
+            call = GuidanceCall(account, call_id, self, lease, taken)
+        else:
+            call = Call(account, call_id, self, taken)
         self._calls.append(call)
         try:
             call.accept()
         except (OSError, pj.Error) as fault:
             self.tell("fault", lease=lease, text=f"cannot take a call: {fault_text(fault)}")
-            self.later(lambda: call.happened(Event.STOP))
+            self.later(call.stop)
 
     # The loop
 
@@ -79,7 +84,7 @@ class Desk:
         if self._stopping is None:
             self._stopping = time.monotonic()
             for call in self._calls:
-                self.later(lambda call=call: call.happened(Event.STOP))  # type: ignore[misc]
+                self.later(call.stop)
 
     def close(self) -> None:
         """Let go of every object, then of the library; the other order aborts."""
@@ -98,6 +103,8 @@ class Desk:
             match command:
                 case {"do": "lease", "lease": str(lease), **fields}:
                     self._leases[lease] = Taken(lease=lease, called_at_ms=0, **fields)
+                case {"do": "guide", "lease": str(lease), "prompt": str(prompt)}:
+                    self._leases[lease] = Path(prompt)
                 case {"do": "forget", "lease": str(lease)}:
                     if self._leases.pop(lease, None) is not None:
                         self.tell("forgotten", lease=lease)

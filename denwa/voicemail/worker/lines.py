@@ -1,7 +1,8 @@
 """How a worker and the service talk: JSON objects, one a line, on the worker's stdin and stdout.
 
-To the worker: ``{"do": "lease", …Taken without called_at_ms}``, ``{"do": "forget", "lease": …}``, ``{"do": "stop"}``.
-From it: ``ready`` (port, pid), ``answered``, ``closed`` (nothing more is recorded), ``gone`` (the place is free),
+To the worker: ``{"do": "lease", …Taken without called_at_ms}``, ``{"do": "guide", "lease": …, "prompt": file}``,
+``{"do": "forget", "lease": …}``, ``{"do": "stop"}``. From it: ``ready`` (port, pid), ``answered`` (or being spoken to),
+``closed`` (nothing more is recorded; not of a guidance), ``gone`` (the place is free),
 ``forgotten``, ``refused`` (an INVITE without a lease), ``fault`` (text). All but the first and last carry ``lease``.
 """
 

@@ -1,0 +1,97 @@
+"""One refused caller in a worker: 183, the prompt once, the refusal. See `call.py` for the rules of pjsua2."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pjsua2 as pj
+
+from denwa.voicemail.guidance_flow import LONGEST, PAUSE, Action, Event, State, step
+from denwa.voicemail.worker.call import Desk, Player, fault_text
+
+
+class GuidanceCall(pj.Call):
+    """`lease`: the place; `prompt`: the WAV file."""
+
+    def __init__(self, account: pj.Account, call_id: int, desk: Desk, lease: str, prompt: Path) -> None:
+        super().__init__(account, call_id)
+        self.desk = desk
+        self.lease = lease
+        self.state = State.OFFERED
+        self._prompt = prompt
+        self._since = time.monotonic()
+        self._pause_over: float | None = None
+        self._media: pj.AudioMedia | None = None
+        self._player: Player | None = None
+        self.finished = False
+
+    def accept(self) -> None:
+        """Set the early media up. Raises pj.Error."""
+        progress = pj.CallOpParam(True)
+        progress.statusCode = 183
+        self.answer(progress)
+        self.desk.tell("answered", lease=self.lease)
+
+    def stop(self) -> None:
+        self.happened(Event.STOP)
+
+    # Callbacks of pjsua2
+
+    def onCallState(self, prm: Any) -> None:
+        if self.getInfo().state == pj.PJSIP_INV_STATE_DISCONNECTED:
+            self.desk.later(lambda: self.happened(Event.HANGUP))
+
+    def onCallMediaState(self, prm: Any) -> None:
+        info = self.getInfo()  # must outlive the loop: `media` is a part of it
+        for index, media in enumerate(info.media):
+            if media.type == pj.PJMEDIA_TYPE_AUDIO and media.status == pj.PJSUA_CALL_MEDIA_ACTIVE:
+                self._media = self.getAudioMedia(index)
+                self.desk.later(lambda: self.happened(Event.SOUND))
+                return
+
+    # The flow
+
+    def happened(self, event: Event) -> None:
+        self.state, actions = step(self.state, event)
+        for action in actions:
+            try:
+                self._perform(action)
+            except pj.Error as fault:
+                self.desk.tell("fault", lease=self.lease, text=fault_text(fault))
+                if self.state not in (State.LEAVING, State.ENDED):
+                    self.desk.later(self.stop)
+
+    def tick(self, now: float) -> None:
+        """`now`: monotonic seconds."""
+        if self._pause_over is not None and now >= self._pause_over:
+            self._pause_over = None
+            self.happened(Event.PAUSED)
+        if now - self._since >= LONGEST:
+            self.happened(Event.LIMIT)
+
+    def _perform(self, action: Action) -> None:
+        match action:
+            case Action.WAIT:
+                self._pause_over = time.monotonic() + PAUSE
+            case Action.SPEAK:
+                player = Player(lambda: self.desk.later(lambda: self.happened(Event.PLAYED)))
+                player.createPlayer(str(self._prompt), pj.PJMEDIA_FILE_NO_LOOP)
+                player.startTransmit(self._media)
+                self._player = player
+            case Action.REFUSE:
+                self._silence()
+                refusal = pj.CallOpParam(True)
+                refusal.statusCode = 480  # the proxy has the caller's own
+                self.hangup(refusal)
+            case Action.FREE:
+                self._silence()
+                self._media = None
+                self.finished = True
+                self.desk.freed(self)
+
+    def _silence(self) -> None:
+        if self._player is not None:
+            self.desk.drop(self._player)
+            self._player = None
