@@ -18,6 +18,7 @@ from denwa.voip.calls.endings import GONE, LONGEST, NOT_REFRESHED, SIDE_GONE, En
 from denwa.voip.calls.journal import CallEntry, EndEntry
 from denwa.voip.calls.parties import is_known_source, proves_party
 from denwa.voip.calls.requests import Side, ask_whether_alive
+from denwa.voip.calls.screen import find_target, screen
 from denwa.voip.calls.session import LEAST, IntervalTooSmall, agree_timer, ask_for_timer
 from denwa.voip.calls.veil import reveal_answer, reveal_request
 from denwa.voip.context import Context, printable
@@ -263,6 +264,11 @@ class Dialogs:
         """The message as its receiver may see it (N7: nothing in a dialog gives the caller's identity away)."""
         if PROXY_AUTHORIZATION in message.at:
             message.remove(PROXY_AUTHORIZATION)  # it was for us
+        if call.forwarded:
+            if from_caller:
+                find_target(self.ctx, call, message)
+            else:
+                screen(self.ctx, message)
         if call.veil is not None:
             if from_caller:
                 return conceal_request(self.ctx, call, call.veil, message)
@@ -336,6 +342,8 @@ class Dialogs:
 
     def _answered(self, call: Call, relay: Relay, response: Message) -> bytes:
         """A response as the sender of its request may see it."""
+        if call.forwarded and relay.from_caller:
+            screen(self.ctx, response)
         if call.veil is not None and relay.asked is not None:
             if not relay.from_caller:
                 return conceal_answer(self.ctx, call.veil, response, relay.asked).encode()
@@ -382,6 +390,8 @@ class Dialogs:
 
     def for_caller(self, call: Call, response: Message) -> bytes:
         """A response to the INVITE that begins a call, as the caller may see it."""
+        if call.forwarded:
+            screen(self.ctx, response)
         if call.veil is not None:
             reveal_answer(call, call.veil, response, None)
         else:

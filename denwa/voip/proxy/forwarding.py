@@ -57,7 +57,7 @@ class Forwarding:
         if forwarder is None or forwarder.forward is None or setup.prepared is None:
             return  # it was switched off while the phone rang (F5)
         if setup.way is None:
-            setup.way = Way(past_of(setup.prepared))
+            setup.way = Way(past_of(setup.server.request or setup.prepared))  # whole, as it came
         always, number = forwarder.forward
         why = DivertedBy.UNCONDITIONAL if always else _WHY.get(setup.cause, DivertedBy.UNREACHABLE)
         reading = self._ctx.plan.read(number, self._ctx.today())

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from denwa.voip.calls.call import Call, CallState, Leg
+from denwa.voip.calls.screen import note_target
 from denwa.voip.calls.session import agree_timer
 from denwa.voip.context import Context
 from denwa.voip.proxy.attempt import GUARD, RING, SILENCE, Branch, Setup, Target, TargetKind
@@ -159,6 +160,8 @@ class CallSetup:
                 branch.due = self._ctx.timers.start(branch, RING, GATEWAY_RING, now)
             if response.body:
                 self._ctx.media.response(call, response, late_offer=setup.late_offer)
+            if call.forwarded:
+                note_target(self._ctx, call, response)
             self._dialogs.answer_caller(call, setup.server, response, now)
 
     def _on_answer(self, call: Call, setup: Setup, branch: Branch, response: Message, now: float) -> None:

@@ -325,6 +325,39 @@ def test_what_a_gateway_tells_of_the_way_is_carried_on():  # K1
     ]
 
 
+def test_the_caller_does_not_learn_where_the_call_went_and_all_messages_find_their_way():
+    scene = Scene(C)
+    wire, a, c = scene.wire, scene.a, scene.c
+    extra = "P-Asserted-Identity: <sip:+815050010003@x>\r\nRemote-Party-ID: <sip:50010003@x>\r\n"
+    before = len(wire.sent)
+    invite = to([s for s in scene.call() if s[0] == c.peer], c.peer)
+    ringing = to(c.answer(invite, 183, body=SDP, extra=extra + "Require: 100rel\r\nRSeq: 1\r\n"), a.peer)
+    early = Talk.of_caller(a, ringing)
+    prack = to(early.send("PRACK", extra="RAck: 1 2 INVITE\r\n"), c.peer)
+    assert prack.uri == c.contact.encode()
+    c.answer(prack, 200)
+    ok = to(c.answer(invite, 200, body=SDP, extra=extra), a.peer)
+    talk = Talk.of_caller(a, ok)
+    assert to(talk.send("ACK"), c.peer).uri == c.contact.encode()
+    restart(wire)
+    assert to(c.answer(invite, 200, body=SDP, extra=extra), a.peer).status == 200
+    update = to(talk.send("UPDATE"), c.peer)
+    assert update.uri == c.contact.encode()
+    c.answer(update, 200, extra=extra)
+    back = Talk.of_callee(c, invite)
+    again = to(back.send("INVITE", body=SDP, extra=extra), a.peer)
+    assert again.uri == a.contact.encode()
+    wire.send(a.peer, answer(again, 200, a.peer, body=SDP, contact=a.contact))
+    to(back.send("ACK"), a.peer)
+    bye = to(talk.send("BYE"), c.peer)
+    c.answer(bye, 200, extra=extra)
+    heard = [data for peer, _, data in wire.sent[before:] if peer == a.peer]
+    assert len(heard) > 7
+    for data in heard:
+        assert b"50010003" not in data, data
+    assert len(wire.ends) == 2
+
+
 # -- the target's own rules -------------------------------------------------------------------------------------------
 
 
@@ -426,6 +459,8 @@ def test_a_call_that_comes_back_through_the_network_ends_with_480(extra):  # F3
     sent = scene.wire.send(GATEWAY, gateway_invite("0345678901", "05050010002", extra=extra))
     assert starts(sent) == [(GATEWAY, "100"), (GATEWAY, "480")]
     assert [(e.leg, e.end_cause) for e in scene.wire.calls] == [("incoming", "refused"), ("forwarded", "refused")]
+    hidden = gateway_invite("", "05050010002", from_='"Anonymous" <sip:a@b>;tag=gw', extra=extra)
+    assert starts(Scene().wire.send(GATEWAY, hidden)) == starts(sent)  # whoever calls
 
 
 def test_a_loop_through_a_network_that_tells_nothing_stops_after_two_rounds():  # F3
