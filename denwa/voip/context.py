@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from hashlib import blake2b
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from denwa.numbering.plan import NumberingPlan
 from denwa.voip.calls.journal import Group
@@ -16,6 +16,7 @@ from denwa.voip.gateways.sources import Sources
 from denwa.voip.gateways.trunk import Trunk as Trunk
 from denwa.voip.media.negotiation import Negotiation
 from denwa.voip.own_addresses import Home, OwnAddresses
+from denwa.voip.push.parameters import NO_PUSH, PushRules
 from denwa.voip.proxy.fraud import ORDINARY_LIMITS, LimitSettings
 from denwa.voip.registrar.guessing import ORDINARY_GUESSING, GuessGuard, GuessLimits
 from denwa.voip.sip.digest import Digest
@@ -25,6 +26,9 @@ from denwa.voip.sip.response import make_response, reason_header
 from denwa.voip.sip.timers import TimerQueues
 from denwa.voip.sip.transactions import ServerTransaction, TransactionLayer
 from denwa.voip.subscribers import Directory
+
+if TYPE_CHECKING:
+    from denwa.voip.push.waking import Waking
 
 ALLOW: Final = b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK, REFER, NOTIFY, REGISTER"
 _EPOCH: Final = date(1970, 1, 1)
@@ -66,6 +70,7 @@ class EngineSettings:
     guide_gateways: bool = False  # callers from the telephone network hear why they are refused, too
     call_seconds: int = 0  # longest call; 0: as long as it likes (C6)
     guessing: GuessLimits = ORDINARY_GUESSING
+    push: PushRules = NO_PUSH  # R5
     limits: LimitSettings = ORDINARY_LIMITS
     homes: tuple[Home, ...] = ()  # every address listened on, `host` and `port` the first; empty: these only
 
@@ -102,6 +107,7 @@ class Context:
         self._branches = 0
         self._veil_key = token()
         self._branch_prefix = b"z9hG4bK" + token()[:10]
+        self.waking: Waking | None = None  # None: no phone is woken (R5)
         self.sources = Sources(settings.trunks)
         self.lines = Lines(settings.trunks, self._draw, self.counters, self.note)
         self.guard = GuessGuard(settings.guessing, self.trunk_of)

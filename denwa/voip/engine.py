@@ -26,6 +26,8 @@ from denwa.voip.proxy.invite import UNDERSTOOD, InviteChain
 from denwa.voip.proxy.ports import GuidancePlaces, LivePrices, VoicemailPlaces
 from denwa.voip.proxy.setup import CallSetup
 from denwa.voip.proxy.targets import TargetChoice
+from denwa.voip.push.ports import PushService
+from denwa.voip.push.waking import Waking
 from denwa.voip.registrar.handler import Registrar
 from denwa.voip.sip.checks import RECOGNISED, request_fault, response_fault, unsupported_extensions
 from denwa.voip.sip.digest import Digest
@@ -65,11 +67,14 @@ class SipEngine:
         voicemail: VoicemailPlaces | None = None,
         guidance: GuidancePlaces | None = None,
         prices: LivePrices | None = None,
+        push: PushService | None = None,
     ) -> None:
         ctx = self.ctx = Context(settings, directory, plan, digest, token)
         ctx.layer = TransactionLayer(ctx.send, self, ctx.timers, settings.max_transactions)
         self.calls = CallTable(settings.max_calls)
         self.registrar = Registrar(ctx)
+        if push is not None and settings.push.providers:
+            ctx.waking = Waking(ctx, self.registrar, push)
         self.admission = Admission(ctx, prices)
         self.dialogs = Dialogs(ctx, self.calls, self._call_over)
         targets = TargetChoice(ctx, self.registrar)
@@ -348,6 +353,8 @@ class SipEngine:
             self.ctx.lines.give_back(call.id)
         if call.forwarded:
             self._forwarding.over(call)
+        if self.ctx.waking is not None and self.ctx.waking.by_call:
+            self.ctx.waking.forget(call)
 
     def _drop(self, reason: str) -> None:
         self.ctx.counters["dropped", reason.partition(":")[0]] += 1

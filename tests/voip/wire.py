@@ -16,7 +16,8 @@ from denwa.numbering import load_plan
 from denwa.voip.calls.journal import CallEntry, EndEntry
 from denwa.voip.context import EngineSettings, HeldGroup, Trunk
 from denwa.voip.engine import SipEngine
-from denwa.voip.proxy.ports import NoPlace, Place, PlaceRequest
+from denwa.voip.proxy.ports import GuidancePlaces, NoPlace, Place, PlaceRequest
+from denwa.voip.push.ports import PushService
 from denwa.voip.sip.digest import Digest
 from denwa.voip.sip.message import CALL_ID, CONTACT, FROM, RECORD_ROUTE, TO, Message, parse_message
 from denwa.voip.sip.peer import Peer
@@ -74,7 +75,15 @@ class Voicemail:
 class Wire:
     """Time runs only when told; groups are committed only when told, or at once with `auto_commit`."""
 
-    def __init__(self, *subscribers: Subscriber, voicemail: bool = True, **settings: object) -> None:
+    guidance: GuidancePlaces | None = None
+
+    def __init__(
+        self,
+        *subscribers: Subscriber,
+        voicemail: bool = True,
+        push_service: PushService | None = None,
+        **settings: object,
+    ) -> None:
         self.directory = Directory()
         for one in subscribers or [subscriber(1), subscriber(2), subscriber(3)]:
             self.directory.put(one)
@@ -101,6 +110,7 @@ class Wire:
         self.settings = EngineSettings(**(values | settings))  # type: ignore[arg-type]
         self.voicemail = Voicemail()
         self._has_voicemail = voicemail
+        self._push_service = push_service
         self.now = _START
         self.skew = 0  # milliseconds by which the wall clock was set
         self._tokens = itertools.count(1)
@@ -119,6 +129,8 @@ class Wire:
             Digest(REALM, (b"SHA-256", b"MD5"), b"s" * 32, 300),
             lambda: b"%016x" % next(self._tokens),
             self.voicemail if self._has_voicemail else None,
+            self.guidance,
+            push=self._push_service,
         )
 
     @property

@@ -19,6 +19,7 @@ from denwa.voip.subscribers import Subscriber
 
 if TYPE_CHECKING:
     from denwa.voip.proxy.forwarding import Way
+    from denwa.voip.push.waking import Asleep
 
 RING, GUARD, SILENCE = 20, 21, 22  # timer kinds
 
@@ -29,17 +30,19 @@ class TargetKind(Enum):
     VOICEMAIL = "voicemail"
     FORWARD = "forward"
     GUIDANCE = "guidance"
+    SLEEPING = "sleeping"  # a phone that must be woken first
 
 
 class Target(NamedTuple):
     """`ring_time` in seconds; `peer` and `uri` of a voicemail are only known when a place is given, those of a
-    forwarding when it is made. `line`: of a gateway."""
+    forwarding when it is made. `line`: of a gateway. `asleep`: how a phone is woken."""
 
     kind: TargetKind
     uri: bytes
     peer: Peer
     ring_time: float
     line: Line | None = None
+    asleep: Asleep | None = None
 
 
 class Setup:

@@ -65,6 +65,7 @@ class CallSetup:
         self._unanswered.end(call, now)
 
     def _next(self, call: Call, now: float) -> None:
+        ctx = self._ctx
         setup: Setup = call.setup
         setup.branch = None
         if setup.cancelled or not setup.targets:
@@ -76,6 +77,8 @@ class CallSetup:
             elif target.kind is TargetKind.FORWARD:
                 self._forwarding.divert(call, setup, now)
                 self._next(call, now)
+            elif target.kind is TargetKind.SLEEPING and ctx.waking is not None:
+                ctx.waking.wake(call, target, self._next, now)
             else:
                 self._forward(call, setup, target, "", now)
 
@@ -299,6 +302,8 @@ class CallSetup:
             setup.failure = _after_forwarding(408) if call.forwarded else silent
             setup.why = NOT_REACHED if branch.kind is TargetKind.PHONE and not call.forwarded else None
             setup.cause = 408
+            if branch.target.asleep is not None:  # it was thought to be awake
+                setup.targets.appendleft(branch.target._replace(kind=TargetKind.SLEEPING))
         self._next(call, now)
 
     def on_ring_over(self, branch: Branch, kind: int, now: float) -> None:

@@ -36,7 +36,11 @@ class TargetChoice:
         if ringing is not None:
             binding, peer = ringing
             ring_time = float(callee.ring_time or self._ctx.settings.ring_time)
-            self._add(setup, Target(TargetKind.PHONE, binding.contact.encode(), peer, ring_time))
+            waking = self._ctx.waking
+            if waking is None:
+                self._add(setup, Target(TargetKind.PHONE, binding.contact.encode(), peer, ring_time))
+            else:
+                self._add(setup, waking.target(callee.account, binding, peer, ring_time))
         if forward is not None:
             setup.targets.append(_FORWARD)
         elif callee.voicemail:

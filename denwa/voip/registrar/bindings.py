@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 from denwa.voip.calls.journal import BindingEntry
+from denwa.voip.push.parameters import push_device
 from denwa.voip.sip.uri import SipUri, UriFault, parse_address, parse_params, parse_uri, same_uri, split_addresses
 
 Binding: TypeAlias = BindingEntry
@@ -43,6 +44,11 @@ class BindingPolicy(NamedTuple):
     min_expires: int
     max_expires: int
     max_bindings: int
+    push_expires: int = 0  # longest for a phone that can be woken (R5); 0: nobody is
+
+    def longest(self, contact: bytes) -> int:
+        """Seconds granted to this contact at most."""
+        return self.push_expires if self.push_expires and push_device(contact.decode()) else self.max_expires
 
 
 class Asked(NamedTuple):
@@ -179,7 +185,8 @@ def refresh(
     if seconds < policy.min_expires or (known.cseq >= cseq and known.call_id == call_id):
         return None
     moment = now_ms if known.registered_at < now_ms else known.registered_at + 1
-    expires_at = now_ms + min(seconds, policy.max_expires) * 1000
+    most = policy.longest(uri) if policy.push_expires else policy.max_expires
+    expires_at = now_ms + min(seconds, most) * 1000
     # A NamedTuple's own constructor is a Python function.
     return tuple.__new__(BindingEntry, (known.aor, known.contact, call_id, cseq, moment, expires_at, flow, agent, ""))
 
@@ -261,7 +268,7 @@ def _wanted(contacts: Sequence[ContactRequest], policy: BindingPolicy) -> list[t
         seconds = policy.default_expires if contact.expires is None else contact.expires
         if 0 < seconds < policy.min_expires:
             return Rejection(423, b"Interval Too Brief", [b"Min-Expires: %d" % policy.min_expires])
-        wanted.append((contact, min(seconds, policy.max_expires)))
+        wanted.append((contact, min(seconds, policy.longest(contact.uri))))
     if len(wanted) > 1:
         wanted.sort(key=lambda pair: pair[0].quality)
     return wanted
@@ -276,12 +283,14 @@ def _same_binding(table: dict[str, Binding], contact: ContactRequest) -> list[Bi
         return [known]
     uri = parse_uri(contact.uri)
     flow = (contact.instance, b"%d" % contact.reg_id) if contact.instance and contact.reg_id else None
+    device = push_device(contact.text) if flow is None else None  # the same push identity is the same phone
     return [
         binding
         for binding in table.values()
         if binding.contact == contact.text
         or same_uri(parse_uri(binding.contact.encode()), uri)
         or (flow is not None and _instance(binding) == flow)
+        or (device is not None and push_device(binding.contact) == device)
     ]
 
 

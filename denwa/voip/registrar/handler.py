@@ -6,12 +6,14 @@ from collections.abc import Iterable
 
 from denwa.voip.calls.journal import UnbindingEntry
 from denwa.voip.context import Context, printable
+from denwa.voip.push.parameters import NOT_SUPPORTED, PushRules, can_be_woken, capabilities, push_device, unsupported
 from denwa.voip.registrar.authentication import Unproven, authenticate
 from denwa.voip.registrar.bindings import (
     STAR,
     Asked,
     Binding,
     BindingPolicy,
+    ContactRequest,
     Outcome,
     Rejection,
     agent_text,
@@ -26,7 +28,7 @@ from denwa.voip.sip.fields import FieldFault, address_uri
 from denwa.voip.sip.message import CONTACT, EXPIRES, PATH, TO, USER_AGENT, Message
 from denwa.voip.sip.peer import CONNECT, CONNECT_TLS, Peer, flow_text, peer_of_text
 from denwa.voip.sip.response import reason_header
-from denwa.voip.sip.uri import SipUri, UriFault, parse_uri
+from denwa.voip.sip.uri import SipUri, UriFault, parse_address, parse_uri, split_addresses
 from denwa.voip.subscribers import Subscriber
 
 
@@ -49,13 +51,20 @@ class Registrar:
         self._ctx = ctx
         settings = ctx.settings
         self._policy = BindingPolicy(
-            settings.default_expires, settings.min_expires, settings.max_expires, settings.max_bindings
+            settings.default_expires,
+            settings.min_expires,
+            settings.max_expires,
+            settings.max_bindings,
+            settings.push.longest,
         )
         self._devices: dict[bytes, _Devices] = {}
         ctx.guard.places = self.places
 
     def restore(self, bindings: Iterable[Binding]) -> None:
+        lapse_ms = self._ctx.settings.push.lapse * 1000
         for binding in bindings:
+            if self._policy.push_expires and push_device(binding.contact):  # its lapse may have been longer then
+                binding = binding._replace(expires_at=min(binding.expires_at, binding.registered_at + lapse_ms))
             self._devices.setdefault(binding.aor.encode(), _Devices()).bindings.append(binding)
 
     def ringing(self, account: bytes) -> tuple[Binding, Peer] | None:
@@ -99,11 +108,30 @@ class Registrar:
             return
         ctx.counters["registrations", "ok"] += 1
         lines = [contact_line(binding, ctx.now_ms) for binding in outcome.bindings]
+        if ctx.waking is not None:
+            self._for_push(request, subscriber, lines)
         answer = ctx.stateless(request, branch, 200, lines)
         if outcome.changed or outcome.removed:
             ctx.group.answers.append((answer_to, answer))
         else:
             ctx.send(answer_to, answer)
+
+    def _for_push(self, request: Message, subscriber: Subscriber | Unproven, lines: list[bytes]) -> None:
+        """What a 200 says of push services; calls that wait for this phone go on when it has been sent (R5)."""
+        ctx = self._ctx
+        if any(can_be_woken(line) for line in request.lines_of(CONTACT)):
+            contacts = [parse_address(part)[1] for value in request.values(CONTACT) for part in split_addresses(value)]
+            lines += capabilities(contacts, ctx.settings.push)
+        if ctx.waking is not None and ctx.waking.by_call and isinstance(subscriber, Subscriber):
+            ctx.hold(self._wake_calls, subscriber.account)
+
+    def _wake_calls(self, account: bytes, now: float) -> None:
+        if self._ctx.waking is not None:
+            self._ctx.waking.registered(account, now)
+
+    def is_bound(self, account: bytes, contact: str) -> bool:
+        devices = self._devices.get(account)
+        return devices is not None and any(binding.contact == contact for binding in devices.bindings)
 
     def _outcome(self, request: Message, subscriber: Subscriber | Unproven, peer: Peer) -> Outcome | Rejection:
         """What a request with credentials comes to; what it changes is in force when this returns."""
@@ -124,6 +152,8 @@ class Registrar:
             contacts = read_contacts(request.values(CONTACT), request.value(EXPIRES))
         except UriFault as fault:
             return Rejection(400, f"Contact: {fault}".encode(), [])
+        if ctx.waking is not None and (foreign := _foreign_push(contacts, ctx.settings.push)):
+            return Rejection(NOT_SUPPORTED, b"push service not served: " + foreign, [])
         asked = Asked(
             account.decode(),
             storable_text(request.call_id),
@@ -198,6 +228,11 @@ class Registrar:
         devices = self._devices.get(account)
         if devices is not None:
             self._keep(account, Outcome([], [], devices.bindings), ("", 0))
+
+
+def _foreign_push(contacts: Iterable[ContactRequest], rules: PushRules) -> bytes | None:
+    """The push service of a contact to be bound that is not served here (RFC 8599 §5.3.1)."""
+    return unsupported([contact.uri for contact in contacts if contact.expires != 0], rules)
 
 
 def _reach(contact: bytes, peer: Peer) -> Peer:

@@ -54,6 +54,7 @@ PHRASES: Final[dict[int, bytes]] = {
     504: b"Server Time-out",
     505: b"Version Not Supported",
     513: b"Message Too Large",
+    555: b"Push Notification Service Not Supported",
     600: b"Busy Everywhere",
     603: b"Decline",
 }
