@@ -14,8 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from denwa.cli.desk import databases, phone_number
-from denwa.cli.main import settings_of
+from denwa.cli.main import StateError, settings_of
 from denwa.cli.rating_desk import rated_databases
+from denwa.control.socket import tell
 from denwa.numbering import NumberFault, PhoneNumber
 from denwa.rating.billing_month import TOKYO
 from denwa.storage.call_listing import CallListing, ListedCall
@@ -50,7 +51,7 @@ class Moment(click.ParamType[datetime]):
         return moment if moment.tzinfo else moment.replace(tzinfo=TOKYO)
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--from", "first", type=Moment(), help="calls that started at this time or later")
 @click.option("--to", "before", type=Moment(end=True), help="calls that started before this time; a date is included")
 @click.option("--subscriber", help="only this subscriber's")
@@ -70,6 +71,8 @@ def calls(
     working: bool,
 ) -> None:
     """Call records, with units and charge (tax excluded). 通話記録(料金は税別)。"""
+    if ctx.invoked_subcommand is not None:
+        return
     settings = settings_of(ctx)
     columns = (*COLUMNS, "working") if working else COLUMNS
     number = phone_number(subscriber).e164 if subscriber else ""
@@ -81,6 +84,23 @@ def calls(
         return
     with rated_databases(settings) as (main, journal, _):
         _write(CallListing(main, journal).calls(first=first, before=before, subscriber=number), form, as_json, columns)
+
+
+@calls.command()
+@click.argument("call_id")
+@click.pass_context
+def cut(ctx: click.Context, call_id: str) -> None:
+    """End a call in progress: both sides get BYE. 通話を切断する。"""
+    settings = settings_of(ctx)
+    answer = tell(settings.data_dir, f"cut {call_id}")
+    if answer is None:
+        raise StateError(f"no service runs on {settings.data_dir}")
+    word, _, count = answer.partition(" ")
+    if word != "ok":
+        raise StateError(answer)
+    if count == "0":
+        raise StateError(f"no call {call_id} is in progress (denwa calls --active --json lists them)")
+    click.echo(f"切断しました。 Ended: {call_id}")
 
 
 def _write(listed: Iterable[ListedCall], form: str, as_json: bool, columns: Sequence[str]) -> None:

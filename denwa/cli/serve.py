@@ -146,7 +146,7 @@ class Service:
         voicemail = VoicemailService(settings, MailboxStore(main), OutboxStore(main), OwnerStore(main))
         places = VoicemailPlacesOfService(voicemail)
         engine = make_engine(settings, self._plan, data_folder_key(main, settings), places)
-        feed = DirectoryFeed(main, engine, settings.realm)
+        feed = DirectoryFeed(main, engine, settings.realm, end_suspended=settings.limits.end_calls_of_suspended)
         feed.load()
         rating = RatingLoop(open_rater(settings, main, journal))
         names = tls_names(settings)
@@ -160,6 +160,7 @@ class Service:
         )
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, partial(_read_again, server))
         places.flush = server.flush
+        feed.stop_calls = server.stop_calls
         store = open_journal_store(settings)
         stack.callback(store.close)
         writer = self._open_journal(server, store)
@@ -275,7 +276,10 @@ class _Control:
             await self._server.settled()
             await self._rating.catch_up()
         elif word == "trace":
-            return self._server.trace.ladder(argument.encode()).replace("\n", LINE_BREAK)
+            call_id = argument.encode()
+            return self._server.trace.ladder(call_id, self._server.engine.ctx.veiled(call_id)).replace("\n", LINE_BREAK)
+        elif word == "cut":
+            return f"ok {self._server.cut_call(argument)}"
         else:
             return f"unknown request {word!r}"
         return "ok"

@@ -25,6 +25,7 @@ from denwa.storage.journal_store import PostgresJournalStore, SqliteJournalStore
 from denwa.voicemail.ports import DepositRequest
 from denwa.voicemail.service import NoPlace as VoicemailNoPlace
 from denwa.voicemail.service import VoicemailService
+from denwa.voip.calls.cutting import Stop
 from denwa.voip.calls.journal import JournalStore
 from denwa.voip.context import EngineSettings
 from denwa.voip.dns.names import GatewayNames
@@ -75,6 +76,7 @@ def engine_settings(settings: Settings) -> EngineSettings:
         new_calls_per_minute=limits.new_calls_per_minute,
         max_transactions=limits.transactions,
         max_calls=limits.calls,
+        call_seconds=limits.call_seconds,
         sha256_agents=tuple(name.encode() for name in sip.sha256_agents),
         md5_only_agents=tuple(name.encode() for name in sip.md5_only_agents),
         guide_gateways=settings.guidance.gateways,
@@ -127,9 +129,14 @@ def _token_source() -> Callable[[], bytes]:
 
 
 class DirectoryFeed:
-    """Keeps the engine's directory like the database: whole at start, by change afterwards."""
+    """Keeps the engine's directory like the database: whole at start, by change afterwards.
 
-    def __init__(self, main: Engine, engine: SipEngine, realm: str) -> None:
+    `stop_calls(number, why)` ends calls that may not go on after a change; `end_suspended`: a suspension is one.
+    """
+
+    def __init__(self, main: Engine, engine: SipEngine, realm: str, *, end_suspended: bool = True) -> None:
+        self.stop_calls: Callable[[str, Stop], int] = lambda number, why: 0
+        self._end_suspended = end_suspended
         self._main = main
         self._engine = engine
         self._realm = realm
@@ -150,15 +157,21 @@ class DirectoryFeed:
             rows, self._seq = await asyncio.to_thread(load_changed, self._main, self._seq)
         directory = self._engine.ctx.directory
         for row in rows:
+            known = directory.by_number.get(row.number)
             if row.state == "terminated":
+                self.stop_calls(row.number, Stop.TERMINATED)
                 directory.remove(row.number)
                 self._engine.registrar.forget(row.account.encode())
                 continue
-            known = directory.by_number.get(row.number)
             directory.put(_subscriber(row))
-            if known is not None and known.ha1_md5 != row.ha1_md5.encode():
+            if known is None:
+                continue
+            if known.ha1_md5 != row.ha1_md5.encode():
                 # N2: a device that holds the old password stops at once, also to ring.
                 self._engine.registrar.forget(known.account)
+                self.stop_calls(row.number, Stop.PASSWORD)
+            if known.active and row.state != "active" and self._end_suspended:
+                self.stop_calls(row.number, Stop.SUSPENDED)
 
 
 def _subscriber(row: DirectoryRow) -> Subscriber:

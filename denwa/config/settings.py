@@ -68,6 +68,8 @@ class Limits(Section):
 
     calls_per_subscriber: int = Field(4, ge=1)
     new_calls_per_minute: int = Field(60, ge=1)
+    call_seconds: int = Field(86_400, ge=0)  # longest call; 0: as long as it likes
+    end_calls_of_suspended: bool = True  # False: calls that are up when a subscriber is suspended go on
     transactions: int = Field(400_000, ge=100)
     calls: int = Field(100_000, ge=10)
     tcp_connections: int = Field(10_000, ge=1)

@@ -14,6 +14,7 @@ from typing import Any, Final
 from denwa.numbering.plan import NumberingPlan
 from denwa.numbering.reading import NumberClass
 from denwa.voip.calls.call import Call, CallState, CallTable, EndCause
+from denwa.voip.calls.cutting import CallCutter, Stop
 from denwa.voip.calls.dialogs import Dialogs, Relay
 from denwa.voip.calls.journal import BindingEntry, CallEntry
 from denwa.voip.calls.session import agree_timer
@@ -82,6 +83,7 @@ class SipEngine:
         setup = CallSetup(ctx, self.admission, self.dialogs, self._forwarding, voicemail, guidance)
         self._setup = setup
         self._invites = InviteChain(ctx, self.calls, self.admission, targets, setup)
+        self.cutter = CallCutter(ctx, self.calls, self.dialogs.endings, setup.cancel)
         self.carriers = Carriers(ctx)
         self._peer: Peer = ("", 0)
         self._swept = 0.0
@@ -159,6 +161,16 @@ class SipEngine:
             return
         if client is not None and isinstance(client.user, Branch):
             self.ctx.layer.fire(client, END, client.end_at, now)
+
+    def cut_call(self, call_id: bytes, now: float, now_ms: int) -> int:
+        """End a call: BYE to both sides; how many with this Call-ID there were."""
+        self.ctx.now_ms = now_ms
+        return self.cutter.cut(call_id, now)
+
+    def stop_calls(self, number: str, why: Stop, now: float, now_ms: int) -> int:
+        """End the calls of a subscriber (E.164) that may not go on; how many there were."""
+        self.ctx.now_ms = now_ms
+        return self.cutter.stop(number, why, now)
 
     def committed(self, groups: Iterable[HeldGroup], now: float, now_ms: int) -> None:
         """These groups are on disk: send what waited for them."""

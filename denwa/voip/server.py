@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple, Protocol
 
+from denwa.voip.calls.cutting import Stop
 from denwa.voip.calls.journal import BindingEntry, CallEntry, Group
 from denwa.voip.context import HeldGroup
 from denwa.voip.engine import SipEngine
@@ -127,6 +128,18 @@ class SipServer:
             done = self._loop.create_future()
             self._settled.append(done)
             await done
+
+    def cut_call(self, call_id: str) -> int:
+        """End a call for the operator; how many with this Call-ID there were."""
+        cut = self.engine.cut_call(call_id.encode(), time.monotonic(), self.now_ms())
+        self.flush()
+        return cut
+
+    def stop_calls(self, number: str, why: Stop) -> int:
+        """End the calls of a subscriber (E.164) that may not go on (L2, N2); how many there were."""
+        stopped = self.engine.stop_calls(number, why, time.monotonic(), self.now_ms())
+        self.flush()
+        return stopped
 
     def close(self) -> None:
         if self._ticker is not None:

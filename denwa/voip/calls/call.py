@@ -81,12 +81,12 @@ class Call:
         "caller_shown",
         "caller_true",
         "cut_due",
+        "cut_reason",
         "direction",
         "forwarded",
         "id",
         "ilbc_modes",
         "leg",
-        "longest",
         "number_class",
         "number_from",
         "number_to",
@@ -126,7 +126,7 @@ class Call:
         self.forwarded: tuple[Forwarded, ...] = ()  # in the order in which they were made
         self.session_interval = 0  # seconds, 0: no session timer was agreed
         self.session_due = self.probe_due = self.cut_due = 0.0  # engine time, 0.0: not running
-        self.longest = 0  # seconds that it may last, 0: what the settings say (C6, C7)
+        self.cut_reason = b""  # Reason line of the BYEs at `cut_due`; b"": that no call may be longer
         self.byes = 0  # BYEs on their way whose answer decides whether it ends
         self.bye_ms = 0  # when the first of them came, and the end_cause it means
         self.bye_cause = ""
@@ -215,7 +215,6 @@ class Call:
             self.caller_shown,
             self.callee_to,
             b"%d" % self.session_interval,
-            b"%d" % self.longest,
             b"%d" % self.bye_ms,
             self.bye_cause.encode(),
             *(self.veil.lines() if self.veil is not None else (b"",)),
@@ -245,15 +244,14 @@ def restore_call(entry: CallEntry, now_ms: int) -> Call:
     """A call from its open record. Raises ValueError when the dialog text is not ours."""
     values = entry.dialog.encode("latin-1", "replace").split(b"\n")
     try:
-        call_id, true, shown, callee_to, interval, longest, bye_ms, bye_cause = values[:8]
-        del values[:8]
+        call_id, true, shown, callee_to, interval, bye_ms, bye_cause = values[:7]
+        del values[:7]
         veil = take_veil(values)
         # The record's Call-ID is text; the one on the wire need not be.
         call = Call(call_id, entry.id, entry.started_at, _take_leg(values))
         call.callee = _take_leg(values)
         call.session_interval = int(interval)
         call.veil = veil
-        call.longest = int(longest)
         call.bye_ms = int(bye_ms)
     except ValueError as fault:
         raise ValueError(f"record {entry.id}: dialog cannot be read: {fault}") from None

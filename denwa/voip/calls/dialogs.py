@@ -417,7 +417,7 @@ class Dialogs:
         then nothing else would prove life. A voicemail ends by itself, unless its worker was killed."""
         self.table.up[call.id] = call
         call.session_due = now + call.session_interval if call.session_interval else 0.0
-        longest = call.longest or self.ctx.settings.call_seconds
+        longest = self.ctx.settings.call_seconds
         if longest and not call.cut_due:
             call.cut_due = now + longest - (self.ctx.now_ms - call.answered_ms) / 1000
         if not call.probe_due:
@@ -430,8 +430,9 @@ class Dialogs:
             self.table.remove(ended.popleft()[1])
         for call in list(self.table.up.values()):
             if 0.0 < call.cut_due <= now:
-                self.ctx.note(f"call {printable(call.call_id)}: as long as a call may be, ended")
-                self.cut(call, EndCause.SERVICE, self.ctx.now_ms, now, LONGEST)
+                if not call.byes:
+                    self.ctx.note(f"call {printable(call.call_id)}: ended by the service")
+                self.cut(call, EndCause.SERVICE, self.ctx.now_ms, now, call.cut_reason or LONGEST)
             elif call.byes:
                 continue  # its end is under way
             elif 0.0 < call.session_due <= now:

@@ -3,7 +3,7 @@
 The record follows the call. A BYE alone ends nothing: the record is closed, with the time of the BYE, when the far end
 takes it (2xx), knows no such call, or never answers; a refusal leaves the call up. Who hung up hears so when the end is
 on disk; if the disk takes more than 200 ms the answer passes and the end follows. A BYE whose answer takes longer than
-that is written down, so that the end is known also after a kill (decision 0013).
+that is written down, so that the end is known also after a kill (decision 0014).
 """
 
 from __future__ import annotations
@@ -33,10 +33,6 @@ GONE: Final = frozenset((404, 408, 410, 481, 604))
 NOT_REFRESHED: Final = b'Reason: Q.850;cause=102;text="session not refreshed"'
 SIDE_GONE: Final = b'Reason: Q.850;cause=102;text="the other side is gone"'
 LONGEST: Final = b'Reason: Q.850;cause=31;text="longest call reached"'
-OPERATOR: Final = b'Reason: Q.850;cause=31;text="ended by the operator"'
-PASSWORD: Final = b'Reason: Q.850;cause=21;text="the SIP password was changed"'
-SUSPENDED: Final = b'Reason: Q.850;cause=21;text="this subscriber may not call out at present"'
-TERMINATED: Final = b'Reason: Q.850;cause=21;text="the contract has ended"'
 
 
 class Endings:

@@ -1,4 +1,4 @@
-"""Who may speak inside a call: its parties, and nobody who only knows its Call-ID and tags (C2; decision 0013).
+"""Who may speak inside a call: its parties, and nobody who only knows its Call-ID and tags (C2; decision 0014).
 
 A request from the host where that side was last heard of is the party's, whatever its port: a NAT gives new ones. From
 elsewhere a gateway is known by its address; a subscriber has to prove itself with its password, as a phone does that

@@ -46,17 +46,17 @@ class Trace:
     def sent(self, now_ms: int, local: str, peer: Peer, data: bytes) -> None:
         self._ring.append((now_ms, False, local, peer, data if len(data) <= LONGEST else data[:LONGEST]))
 
-    def messages(self, call_id: bytes) -> list[Traced]:
-        """The messages of a call, oldest first, secrets masked."""
+    def messages(self, *call_ids: bytes) -> list[Traced]:
+        """The messages of a call, oldest first, secrets masked. A hidden call has two Call-IDs."""
         return [
             Traced(at, incoming, local, flow_text(peer), mask(data))
             for at, incoming, local, peer, data in list(self._ring)
-            if call_id in data and _call_id(data) == call_id
+            if any(call_id in data and _call_id(data) == call_id for call_id in call_ids)
         ]
 
-    def ladder(self, call_id: bytes) -> str:
+    def ladder(self, *call_ids: bytes) -> str:
         """One line a message: time in Japan, seconds since the first, direction, other side, start line; "" if none."""
-        messages = self.messages(call_id)
+        messages = self.messages(*call_ids)
         lines = []
         for message in messages:
             moment = datetime.fromtimestamp(message.at / 1000, UTC).astimezone(_TOKYO)
