@@ -15,6 +15,7 @@ from denwa.voip.gateways.lines import Lines
 from denwa.voip.gateways.sources import Sources
 from denwa.voip.gateways.trunk import Trunk as Trunk
 from denwa.voip.media.negotiation import Negotiation
+from denwa.voip.media.relaying import Relaying
 from denwa.voip.own_addresses import Home, OwnAddresses
 from denwa.voip.push.parameters import NO_PUSH, PushRules
 from denwa.voip.proxy.fraud import ORDINARY_LIMITS, LimitSettings
@@ -90,6 +91,7 @@ class Context:
         self.directory = directory
         self.plan = plan
         self.media = Negotiation(directory)
+        self.relaying: Relaying | None = None  # None: there is no media relay
         self.digest = digest
         self.token = token
         self.timers = TimerQueues()

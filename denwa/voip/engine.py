@@ -97,6 +97,8 @@ class SipEngine:
         self.registrar.restore(bindings)
         self.carriers.start(now)
         self.dialogs.restore(calls, now)
+        if self.ctx.relaying is not None:
+            self.ctx.relaying.restore(self.calls, now)
         for call in self.calls:
             self.admission.begin(call.subscriber)
             for part in call.forwarded:
@@ -329,6 +331,8 @@ class SipEngine:
         if call.session_interval:
             agree_timer(response, call.session_interval, True)
         self.ctx.media.response(call, response, late_offer=False)
+        if call.relay is not None and self.ctx.relaying is not None:
+            self.ctx.relaying.response(call, response, from_caller=False, late_offer=False)
         self.ctx.send(call.caller.peer, self.dialogs.for_caller(call, response))
 
     def on_response(self, transaction: ClientTransaction, response: Message, now: float) -> None:
@@ -361,6 +365,8 @@ class SipEngine:
     def _call_over(self, call: Call) -> None:
         self.admission.finish(call.subscriber)
         self.admission.limits.over(call)
+        if call.relay is not None and self.ctx.relaying is not None:
+            self.ctx.relaying.over(call)
         if self.ctx.lines.held:
             self.ctx.lines.give_back(call.id)
         if call.forwarded:

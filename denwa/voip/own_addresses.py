@@ -25,10 +25,11 @@ class Home(NamedTuple):
 class OwnAddress:
     """What messages that pass one home say of it."""
 
-    __slots__ = ("ipv6", "record_route", "record_route_tcp", "record_route_tls", "sent_by", "sent_by_tls", "via_tcp",
-                 "via_tls", "via_udp")  # fmt: skip
+    __slots__ = ("host", "ipv6", "record_route", "record_route_tcp", "record_route_tls", "sent_by", "sent_by_tls",
+                 "via_tcp", "via_tls", "via_udp")  # fmt: skip
 
     def __init__(self, home: Home) -> None:
+        self.host = home.host
         self.ipv6 = ":" in home.host
         host = (f"[{home.host}]" if self.ipv6 else home.host).encode()
         self.sent_by = host + b":%d" % home.port

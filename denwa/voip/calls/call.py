@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from denwa.voip.calls.journal import CallEntry, EndEntry
 from denwa.voip.calls.veil import Veil, tagged, take_veil
+from denwa.voip.media.relay import RelayedMedia
 from denwa.voip.sip.peer import Peer, flow_text, peer_of_text
 
 COUNTER_BITS: Final = 20
@@ -91,6 +92,7 @@ class Call:
         "number_from",
         "number_to",
         "probe_due",
+        "relay",
         "restored_ms",
         "session_due",
         "session_interval",
@@ -132,6 +134,7 @@ class Call:
         self.bye_cause = ""
         self.restored_ms = 0  # when it was taken up after a restart
         self.setup: Any = None  # what still has to do with setting it up
+        self.relay: RelayedMedia | None = None  # its ports at the media relay; None: media go directly
 
     @property
     def alive_ms(self) -> int:

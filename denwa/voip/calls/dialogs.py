@@ -191,7 +191,7 @@ class Dialogs:
         if not count_hop(request):
             ctx.refuse(server, 483, "Max-Forwards used up", now)
             return
-        if unacceptable := self._unacceptable(call, request):
+        if unacceptable := self._unacceptable(call, request, from_caller):
             ctx.refuse(server, 488, unacceptable, now)
             return
         strip_own_routes(ctx, request)
@@ -214,15 +214,19 @@ class Dialogs:
             ctx.layer.expect_late_answer(server, now)
         self.send_on(relay, now)
 
-    def _unacceptable(self, call: Call, request: Message) -> str:
+    def _unacceptable(self, call: Call, request: Message, from_caller: bool) -> str:
         """Filter the SDP of a request (C3, N8). Gives why it must be refused with 488, "" otherwise."""
         if not request.body or request.method not in NEGOTIATING:
             return ""
         media = self.ctx.media
         if request.method == b"PRACK" and call.setup is not None and call.setup.late_offer:
             media.answer(call, request)  # to the offer in the provisional response (RFC 3262 §5)
-            return ""
-        return media.offer(call, request)
+            return self._relayed(call, request, from_caller, answers=True)
+        return media.offer(call, request) or self._relayed(call, request, from_caller, answers=False)
+
+    def _relayed(self, call: Call, request: Message, from_caller: bool, *, answers: bool) -> str:
+        relaying = self.ctx.relaying
+        return relaying.request(call, request, from_caller, answers=answers) if relaying is not None else ""
 
     def _ask_again(self, relay: Relay, request: Message, now: float) -> bool:
         """A refresh asks for a session timer as the first INVITE did (RFC 4028 §8). False: it has been refused."""
@@ -307,6 +311,8 @@ class Dialogs:
         strip_own_routes(self.ctx, request)
         if request.body:
             self.ctx.media.answer(call, request)
+            if call.relay is not None and self.ctx.relaying is not None:
+                self.ctx.relaying.acknowledged(call, request, from_caller)
         if call.state is CallState.UP:
             (call.caller if from_caller else call.callee).alive_ms = self.ctx.now_ms
         request = self._shown(call, request, from_caller)
@@ -334,6 +340,9 @@ class Dialogs:
                 self._retarget(call, relay, response)
         if response.body and status < 300 and client.method in NEGOTIATING:
             self.ctx.media.response(call, response, late_offer=relay.late_offer)
+            if call.relay is not None and self.ctx.relaying is not None:
+                late = relay.late_offer
+                self.ctx.relaying.response(call, response, from_caller=not relay.from_caller, late_offer=late)
         data = self._answered(call, relay, response)
         if ended:
             self.endings.hold_answer(relay, (status, data), now)
@@ -428,7 +437,10 @@ class Dialogs:
         ended = self.table.ended
         while ended and ended[0][0] <= now:
             self.table.remove(ended.popleft()[1])
+        relaying = self.ctx.relaying
         for call in list(self.table.up.values()):
+            if call.relay is not None and relaying is not None and call.relay.due <= now:
+                relaying.look(call, now)
             if 0.0 < call.cut_due <= now:
                 if not call.byes:
                     self.ctx.note(f"call {printable(call.call_id)}: ended by the service")

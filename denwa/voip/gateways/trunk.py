@@ -101,6 +101,7 @@ class Trunk:
     register_every: int = 0  # Expires to ask the carrier for
     probe_every: int = 0  # between OPTIONS
     max_calls: int = 0  # channels, both directions together
+    relay: bool = False  # its media go through the relay
 
     @property
     def located(self) -> bool:

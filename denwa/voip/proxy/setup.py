@@ -12,6 +12,7 @@ from denwa.voip.calls.call import Call, CallState, Leg
 from denwa.voip.calls.screen import note_target
 from denwa.voip.calls.session import agree_timer
 from denwa.voip.context import Context
+from denwa.voip.media.relaying import NO_PORTS
 from denwa.voip.proxy.attempt import GUARD, RING, SILENCE, Branch, Setup, Target, TargetKind
 from denwa.voip.proxy.forward import foreign_routes, loop_mark, record_route
 from denwa.voip.proxy.outward import SILENCE_LIMIT, Outward, Verdict
@@ -90,6 +91,12 @@ class CallSetup:
         setup.why = None
         if target.line is not None and ctx.lines.dressing:
             request = self._outward.written(call, request, target.line, target.uri, tries)
+        if ctx.relaying is not None:
+            relayed = ctx.relaying.invite(call, request, target)
+            if relayed is None:
+                self._without_relay(call, setup, lease, now)
+                return
+            request = relayed
         request.lines[0] = b"INVITE " + target.uri + b" SIP/2.0"
         key = ctx.new_branch(loop_mark(request, request.uri))
         data = request.encode_under(ctx.via_line(target.peer, key), *record_route(ctx, call.caller.peer, target.peer))
@@ -101,6 +108,13 @@ class CallSetup:
         else:
             branch.due = ctx.timers.start(branch, RING, target.ring_time, now)
         branch.client = ctx.layer.request(key, b"INVITE", data, target.peer, branch, now)
+
+    def _without_relay(self, call: Call, setup: Setup, lease: str, now: float) -> None:
+        """A caller that hides cannot be shown to this target (N7)."""
+        if lease and self._voicemail is not None:
+            self._voicemail.release(lease)
+        setup.failure = (503, None, NO_PORTS)
+        self._next(call, now)
 
     def _ask_place(self, call: Call, setup: Setup, now: float) -> None:
         if self._voicemail is None or setup.mailbox is None:
@@ -163,6 +177,7 @@ class CallSetup:
                 branch.due = self._ctx.timers.start(branch, RING, GATEWAY_RING, now)
             if response.body:
                 self._ctx.media.response(call, response, late_offer=setup.late_offer)
+                self._relayed_media(call, response, setup)
             if call.forwarded:
                 note_target(self._ctx, call, response)
             self._dialogs.answer_caller(call, setup.server, response, now)
@@ -176,11 +191,13 @@ class CallSetup:
             elif call.state is not CallState.ANSWERING:
                 agree_timer(response, setup.asked_interval, setup.timer_supported)  # as in the first one
                 ctx.media.response(call, response, late_offer=setup.late_offer)
+                self._relayed_media(call, response, setup)
                 self._dialogs.answer_caller(call, setup.server, response, now)
             return
         if unacceptable := ctx.media.response(call, response, late_offer=setup.late_offer):
             self._refuse_answer(call, setup, branch, response, unacceptable, now)
             return
+        self._relayed_media(call, response, setup)
         try:
             contact = address_uri(response.value(CONTACT) or b"")
         except FieldFault:
@@ -199,6 +216,10 @@ class CallSetup:
         if call.forwarded:
             ctx.group.calls += call.forwarded_entries(None, "", 200)
         ctx.hold(self._release, (call, setup, response))
+
+    def _relayed_media(self, call: Call, response: Message, setup: Setup) -> None:
+        if call.relay is not None and self._ctx.relaying is not None:
+            self._ctx.relaying.response(call, response, from_caller=False, late_offer=setup.late_offer)
 
     def _refuse_answer(
         self, call: Call, setup: Setup, branch: Branch, response: Message, text: str, now: float
