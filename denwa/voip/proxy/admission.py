@@ -97,7 +97,6 @@ class Admission:
         reading = self._read(request)
         if isinstance(reading, Denied):
             reading.caller, reading.identity, reading.subscriber = caller, identity, caller.number
-            self.limits.ended(caller.number, 0)
             return reading
         hide = reading.caller_id == "hide"
         if hide:

@@ -1,0 +1,222 @@
+"""Every refusal has a code, a Reason, a log line, a counter and a line in the call records."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Callable
+
+import pytest
+
+from denwa.voip import proxy
+from denwa.voip.calls.call import EndCause
+from denwa.voip.proxy.ports import NoPlace
+from denwa.voip.proxy.refusal import REFUSALS, Refused
+from denwa.voip.sip import message as m
+from denwa.voip.sip.message import Message
+from denwa.voip.subscribers import Forward
+from tests.voip.wire import GATEWAY, SDP, Phone, Wire, answer, subscriber, to
+
+
+def known_everywhere() -> dict[str, Refused]:
+    """Every reason that any module of the proxy may give."""
+    found: dict[str, Refused] = dict(REFUSALS)
+    for module in pkgutil.iter_modules(proxy.__path__, proxy.__name__ + "."):
+        for value in vars(importlib.import_module(module.name)).values():
+            if isinstance(value, Refused):
+                found.setdefault(value.name, value)
+    return found
+
+
+KNOWN = known_everywhere()
+Told = tuple[Wire, Phone, Message]
+
+
+def dial(number: str, **subscriber_changes: object) -> Callable[[], Told]:
+    def run() -> Told:
+        wire = Wire(subscriber(1, **subscriber_changes), subscriber(2), subscriber(3))
+        phone = Phone(wire, 1)
+        return wire, phone, to(phone.invite(number), phone.peer)
+
+    return run
+
+
+def too_many_at_once() -> Told:
+    wire = Wire(subscriber(1), subscriber(2), calls_per_subscriber=1)
+    phone, callee = Phone(wire, 1), Phone(wire, 2)
+    callee.register()
+    phone.invite(callee.number, "first")
+    other = Phone(wire, 1, port=5999, tag="other")
+    return wire, other, to(other.invite(callee.number, "second"), other.peer)
+
+
+def too_many_a_minute() -> Told:
+    wire = Wire(subscriber(1), subscriber(2), new_calls_per_minute=1)
+    phone, callee = Phone(wire, 1), Phone(wire, 2)
+    callee.register()
+    phone.invite(callee.number, "first")
+    other = Phone(wire, 1, port=5999, tag="other")
+    return wire, other, to(other.invite(callee.number, "second"), other.peer)
+
+
+def rejected() -> Told:
+    wire = Wire(subscriber(1), subscriber(2, blocked=frozenset(("+815050010001",))))
+    phone = Phone(wire, 1)
+    return wire, phone, to(phone.invite("05050010002"), phone.peer)
+
+
+def from_gateway(number: str) -> Callable[[], Told]:
+    def run() -> Told:
+        wire = Wire()
+        trunk = Phone(wire, 1, host=GATEWAY[0], port=GATEWAY[1])
+        return wire, trunk, to(trunk.invite(number, from_="<sip:0312345678@pstn>;tag=t"), trunk.peer)
+
+    return run
+
+
+def asked_of(uri: str) -> Callable[[], Told]:
+    def run() -> Told:
+        wire = Wire()
+        phone = Phone(wire, 1)
+        return wire, phone, to(phone.invite("", uri=uri), phone.peer)
+
+    return run
+
+
+def fax() -> Told:
+    wire = Wire()
+    phone = Phone(wire, 1)
+    body = SDP.replace("m=audio 40000 RTP/AVP 0", "m=image 40000 udptl t38")
+    return wire, phone, to(phone.invite("05050010002", body=body), phone.peer)
+
+
+def bad_timer() -> Told:
+    wire = Wire()
+    phone = Phone(wire, 1)
+    return wire, phone, to(phone.invite("05050010002", extra="Session-Expires: soon\r\n"), phone.peer)
+
+
+def not_reached() -> Told:
+    wire = Wire()
+    phone, callee = Phone(wire, 1), Phone(wire, 2)
+    callee.register()
+    invite = to(phone.invite(callee.number), callee.peer)
+    return wire, phone, to(callee.answer(invite, 500), phone.peer)
+
+
+def not_secure() -> Told:
+    wire = Wire()
+    phone, callee = Phone(wire, 1), Phone(wire, 2)
+    callee.register()
+    return wire, phone, to(phone.invite("", uri="sips:05050010002@denwa.example"), phone.peer)
+
+
+def no_voicemail(full: bool) -> Callable[[], Told]:
+    def run() -> Told:
+        wire = Wire(subscriber(1), subscriber(2, voicemail=True))
+        wire.voicemail.answer = NoPlace(480, "Mailbox Full" if full else "Voicemail Unavailable", full)
+        phone = Phone(wire, 1)
+        phone.invite("05050010002")
+        return wire, phone, to(wire.give_place(), phone.peer)
+
+    return run
+
+
+def forwarded_in_a_circle() -> Told:
+    wire = Wire(subscriber(1), subscriber(2, forward=Forward(True, "+815050010001")))
+    phone = Phone(wire, 1)
+    return wire, phone, to(phone.invite("05050010002"), phone.peer)
+
+
+def no_gateway() -> Told:
+    wire = Wire(trunks=())
+    phone = Phone(wire, 1)
+    return wire, phone, to(phone.invite("0312345678"), phone.peer)
+
+
+DRIVEN: dict[str, Callable[[], Told]] = {
+    "barred-emergency": dial("110"),  # N5 K2
+    "barred-service": dial("0120123456"),
+    "barred-carrier-prefix": dial("0033123456789"),
+    "barred-range": dial("01033899123456", international=True),  # N6
+    "country-not-offered": dial("01018765551234", international=True),
+    "unknown-block": dial("02012345678"),  # N4
+    "too-short": dial("031234"),
+    "too-long": dial("03123456789012"),
+    "invalid": dial("abc"),
+    "suspended": dial("0312345678", active=False),  # C2 L2
+    "international-off": dial("01033123456789"),  # N6
+    "too-many-at-once": too_many_at_once,  # C6
+    "too-many-a-minute": too_many_a_minute,
+    "not-in-use": dial("05050019999"),
+    "rejected": rejected,  # B5
+    "not-ours": from_gateway("0312345678"),  # C2
+    "no-number": asked_of("sip:%zz@denwa.example"),
+    "foreign-domain": asked_of("sip:05050010002@elsewhere.example"),
+    "no-common-media": fax,  # C3 N8
+    "bad-session-timer": bad_timer,
+    "not-registered": dial("05050010002"),  # R3
+    "not-reached": not_reached,
+    "not-secure": not_secure,
+    "mailbox-full": no_voicemail(True),  # V3
+    "no-voicemail-place": no_voicemail(False),
+    "not-forwarded": forwarded_in_a_circle,  # F3
+    "no-gateway": no_gateway,
+}
+# What leads to these is proved where they are kept; here only that they are told like the others.
+ELSEWHERE = sorted(KNOWN.keys() - DRIVEN.keys())
+
+
+def assert_told(told: Told, why: Refused) -> None:
+    wire, phone, response = told
+    assert response.status == why.status
+    reason = (response.value(m.REASON) or b"").decode()
+    assert re.fullmatch(rf'SIP;cause={why.status};text="[^"]+", Q\.850;cause={why.q850}', reason), reason
+    entry = wire.calls[-1]
+    assert (entry.reason, entry.end_cause, entry.sip_status) == (why.name, why.end_cause, why.status)
+    assert entry.answered_at is None
+    assert entry.ended_at is not None
+    assert entry.duration_ms == 0
+    assert wire.counters["refused_calls", why.name] == 1
+    assert wire.counters["refused", str(why.status)] == 1
+    text = reason.partition('text="')[2].partition('"')[0]
+    assert any(f": {why.status} {text}" in note for note in wire.engine.ctx.notes), wire.engine.ctx.notes
+    phone.ack_failure(response)
+
+
+@pytest.mark.parametrize("name", sorted(DRIVEN))
+def test_a_refusal_is_told_to_the_caller_the_log_the_counters_and_the_record(name: str) -> None:
+    # N4 N5 N6 C2 C6
+    told = DRIVEN[name]()
+    assert_told(told, KNOWN[name])
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_a_refusal_that_is_decided_elsewhere_is_told_in_the_same_ways(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire = Wire()
+    monkeypatch.setattr(wire.engine.admission, "refusal", lambda *_: KNOWN[name])
+    phone = Phone(wire, 1)
+    assert_told((wire, phone, to(phone.invite("0312345678"), phone.peer)), KNOWN[name])
+
+
+def test_each_reason_has_a_name_of_its_own_that_fits_the_record() -> None:
+    for name, why in KNOWN.items():
+        assert name == why.name
+        assert re.fullmatch(r"[a-z0-9-]{1,40}", name)
+        assert 400 <= why.status < 700
+        assert 1 <= why.q850 <= 127
+        assert why.end_cause in (EndCause.REFUSED, EndCause.REJECTED, EndCause.NO_ANSWER, EndCause.FAILED)
+
+
+def test_a_forwarding_that_failed_is_no_refusal_of_the_caller() -> None:
+    # F3: what the forwarder's target does is none of the caller's business
+    wire = Wire(subscriber(1), subscriber(2, forward=Forward(True, "+81312345678")))
+    phone = Phone(wire, 1)
+    sent = phone.invite("05050010002")
+    invite = next(message for peer, message in sent if peer == GATEWAY)
+    ended = to(wire.send(GATEWAY, answer(invite, 404, GATEWAY)), phone.peer)
+    assert ended.status == 480
+    assert not [key for key in wire.counters if key[0] == "refused_calls"]
