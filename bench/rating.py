@@ -1,7 +1,7 @@
 """`denwa rate` beside the same sums in DuckDB: CPU seconds, peak memory, and whether both agree to the byte.
 
-python -m bench.rating                                   1,000,000 calls of 100,000 subscribers, 3 rounds
-python -m bench.rating --calls 10000000 --rounds 1 --write   and puts the table into docs/performance.md
+bench/run rating                                         1,000,000 calls of 100,000 subscribers, 3 rounds
+bench/run rating --calls 10000000 --rounds 1 --write     and puts the table into docs/performance.md
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from bench.processes import cpu_model
 from bench.report import write_between_markers
 
 ROOT = Path(__file__).parent.parent
-WORK = ROOT / "bench" / "work" / "rating"
+WORK = ROOT / "bench" / "work"
 DOCUMENT = ROOT / "docs" / "performance.md"
 MARKS = ("<!-- rating:begin -->", "<!-- rating:end -->")
 
@@ -53,11 +54,11 @@ def cost_of(arguments: list[str]) -> Cost:
     return Cost(used.ru_utime + used.ru_stime, used.ru_maxrss / 1000, printed)
 
 
-def measure(subscribers: Path, calls: Path, with_duckdb: bool) -> Round:
+def measure(subscribers: Path, calls: Path, folder: Path, with_duckdb: bool) -> Round:
     """One round. Raises SystemExit when the two do not agree."""
     files = ["--subscribers", str(subscribers), "--calls", str(calls)]
-    ours = ["--out", str(WORK / "rated.csv"), "--months", str(WORK / "months.csv")]
-    theirs = ["--out", str(WORK / "rated-duckdb.csv"), "--months", str(WORK / "months-duckdb.csv")]
+    ours = ["--out", str(folder / "rated.csv"), "--months", str(folder / "months.csv")]
+    theirs = ["--out", str(folder / "rated-duckdb.csv"), "--months", str(folder / "months-duckdb.csv")]
     module = [sys.executable, "-m"]
     reading = cost_of([*module, "bench.rating_reading", *files]).cpu
     whole = cost_of([str(Path(sys.executable).with_name("denwa")), "rate", *files, *ours])
@@ -66,8 +67,8 @@ def measure(subscribers: Path, calls: Path, with_duckdb: bool) -> Round:
         return Round(denwa, (0.0, 0.0, 0.0))
     other = cost_of([*module, "bench.rating_duckdb", *files, *theirs])
     for name in ("rated", "months"):
-        if digest(WORK / f"{name}.csv") != digest(WORK / f"{name}-duckdb.csv"):
-            raise SystemExit(f"Denwa and DuckDB differ in {WORK / name}.csv")
+        if digest(folder / f"{name}.csv") != digest(folder / f"{name}-duckdb.csv"):
+            raise SystemExit(f"Denwa and DuckDB differ in {folder / name}.csv")
     loading, rating = (float(part) for part in other.printed.split())
     return Round(denwa, (loading, rating, other.memory))
 
@@ -108,24 +109,22 @@ def _spread(values: list[float], digits: int) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench.rating", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="bench/run rating", description=__doc__.splitlines()[0])
     parser.add_argument("--calls", type=int, default=1_000_000)
     parser.add_argument("--subscribers", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--alone", action="store_true", help="without DuckDB")
+    parser.add_argument("--folder", type=Path, default=WORK, help="where the files are made while it runs")
     parser.add_argument("--write", action="store_true", help="put the table into docs/performance.md")
     arguments = parser.parse_args()
-    WORK.mkdir(parents=True, exist_ok=True)
-    subscribers = WORK / f"subscribers-{arguments.subscribers}.csv"
-    calls = WORK / f"calls-{arguments.calls}-of-{arguments.subscribers}.csv"
-    try:
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=arguments.folder) as name:
+        folder = Path(name)
+        subscribers, calls = folder / "subscribers.csv", folder / "calls.csv"
         # Not in this process: a child's peak memory begins with its parent's.
         sizes = [str(arguments.calls), str(arguments.subscribers)]
         cost_of([sys.executable, "-m", "bench.rating_files", *sizes, str(calls), str(subscribers)])
-        rounds = [measure(subscribers, calls, not arguments.alone) for _ in range(arguments.rounds)]
-    finally:
-        for file in WORK.glob("*.csv"):
-            file.unlink()
+        rounds = [measure(subscribers, calls, folder, not arguments.alone) for _ in range(arguments.rounds)]
     lines = table(arguments.calls, arguments.subscribers, rounds)
     print("\n".join(lines))
     if arguments.write:

@@ -13,3 +13,4 @@ compile() {
 compile build.in -o build.txt
 compile run.in -o run.txt
 compile dev.in -c run.txt -o dev.txt
+compile bench.in -c dev.txt -o bench.txt

@@ -2,7 +2,7 @@
 
 The calls are read once, rated but for their credit, and sorted on disk. In that order calls that come twice stand side
 by side, months are summed, and credit is given; then the rated file is written. What is kept in memory grows with the
-contracts and their months, not with the calls (decision 0009).
+contracts and their months, not with the calls (decision 0013).
 """
 
 from __future__ import annotations
