@@ -53,6 +53,7 @@ def trunk_of(gateway: Gateway) -> Trunk:
         register_every=gateway.register_expires,
         probe_every=gateway.probe_interval,
         max_calls=gateway.max_calls,
+        relay=gateway.relay,
     )
 
 

@@ -27,6 +27,7 @@ from denwa.cli.demo import ensure_demo
 from denwa.cli.desk import data_folder_key
 from denwa.cli.gateway_wiring import tls_names
 from denwa.cli.main import StateError, settings_of
+from denwa.cli.media_wiring import attach_relay
 from denwa.cli.rating_desk import open_rater
 from denwa.cli.wiring import (
     DirectoryFeed,
@@ -148,6 +149,7 @@ class Service:
         engine = make_engine(settings, self._plan, data_folder_key(main, settings), places)
         feed = DirectoryFeed(main, engine, settings.realm, end_suspended=settings.limits.end_calls_of_suspended)
         feed.load()
+        attach_relay(settings, engine, stack)
         rating = RatingLoop(open_rater(settings, main, journal))
         names = tls_names(settings)
         server = SipServer(

@@ -296,6 +296,7 @@ def engine_gauges(server: SipServer, folders: Iterable[Path]) -> dict[str, float
         **({"tls_certificate_expires": certificates.expires} if certificates else {}),
         **engine.ctx.lines.counts(time.monotonic()),
         "calls_in_progress": len(engine.calls),
+        "relay_sessions": engine.ctx.relaying.sessions if engine.ctx.relaying is not None else 0,
         "bindings": engine.registrar.count(),
         "subscribers": len(engine.ctx.directory),
         "transactions": len(engine.ctx.layer.servers) + len(engine.ctx.layer.clients),

@@ -31,6 +31,7 @@ class Gateway(BaseModel):
     classes: list[CallClass] = []  # empty: all
     prefixes: list[str] = []  # of E.164 (+813); empty: all
     max_calls: int = Field(0, ge=0)  # channels
+    relay: bool = False  # its media go through the media relay
     probe_interval: int = Field(0, ge=0, le=3600)  # between OPTIONS
 
     # What it wants to know of us.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from denwa.config.gateway_checks import check_dns_servers, check_gateways
@@ -24,13 +25,39 @@ def check_settings(settings: Settings) -> Iterator[tuple[Location, str]]:
     yield from check_dns_servers(settings.dns.servers)
     if "@" not in settings.mail.sender:
         yield ("mail", "from"), f"{settings.mail.sender!r} is no mail address"
-    if settings.media.relay != "none":
-        yield ("media", "relay"), f"{settings.media.relay!r}: only 'none' is supported in this release"
+    yield from _media(settings)
     yield from _profile(settings.billing)
     scheme = urlsplit(settings.database.url).scheme
     if settings.database.url and scheme not in _DATABASES:
         # The address may hold a password: it is not repeated.
         yield ("database", "url"), "write postgresql://user:password@host/name"
+
+
+def _media(settings: Settings) -> Iterator[tuple[Location, str]]:
+    media = settings.media
+    if media.port_max - media.port_min < 3:
+        reason = f"{media.port_max}: a call needs 4 ports, from media.port_min, {media.port_min}"
+        yield ("media", "port_max"), reason
+    host, colon, port = media.rtpengine.rpartition(":")
+    if not host or not colon or not port.isdigit() or not 1 <= int(port) <= 65535:
+        yield ("media", "rtpengine"), f"{media.rtpengine!r} is not ADDRESS:PORT"
+    for name, address in (("bind", media.bind), ("address", media.address)):
+        if address and not _is_address(address):
+            yield ("media", name), f"{address!r} is no address"
+    if media.relay == "rtp.io" and ":" in (media.bind or settings.sip.bind):
+        yield ("media", "bind"), "rtp.io listens on IPv4 only: write an IPv4 address"
+    if media.relay == "none":
+        for index, gateway in enumerate(settings.gateways):
+            if gateway.relay:
+                yield ("gateways", index, "relay"), "there is no relay: set media.relay"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _profile(billing: Billing) -> Iterator[tuple[Location, str]]:

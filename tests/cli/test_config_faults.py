@@ -188,8 +188,8 @@ SETTINGS = [
     ),
     row("denwa.toml", "", '\n[[gateways]]\nhost = "h"\n', "denwa.toml:11: gateways.0.name: Field required"),
     row(
-        "denwa.toml", "", '\n[media]\nrelay = "rtp.io"\n',
-        "denwa.toml:12: media.relay: 'rtp.io': only 'none' is supported in this release",
+        "denwa.toml", "", '\n[media]\nrtpengine = "2223"\n',
+        "denwa.toml:12: media.rtpengine: '2223' is not ADDRESS:PORT",
     ),
     row("denwa.toml", "", '\n[mail]\nfrom = "denwa"\n', "denwa.toml:12: mail.from: 'denwa' is no mail address"),
     row(
