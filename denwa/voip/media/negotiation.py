@@ -87,7 +87,8 @@ class Negotiation:
         """The order that both sides' subscribers want. A narrow line decides for both: the other one can do with
         less."""
         known = self._directory.by_number
-        caller, callee = known.get(call.number_from), known.get(call.number_to)
+        called = call.forwarded[-1].number_to if call.forwarded else call.number_to
+        caller, callee = known.get(call.number_from), known.get(called)
         one = _PHONE if caller is None else caller.codecs
         other = _PHONE if callee is None else callee.codecs
         if one is other or other is _PHONE:

@@ -13,6 +13,7 @@ from denwa.numbering.number import PhoneNumber
 from denwa.numbering.reading import NumberClass, Reading
 from denwa.voip.calls.call import Call, CallState, CallTable, Forwarded
 from denwa.voip.context import Context, printable
+from denwa.voip.media.codec_policy import CodecOrder
 from denwa.voip.proxy.admission import Admission, masked
 from denwa.voip.proxy.attempt import Setup
 from denwa.voip.proxy.history import MOST_DIVERSIONS, NO_PAST, Diversion, DivertedBy, Past, forget, past_of, tell
@@ -153,6 +154,8 @@ class Forwarding:
         elif self._refuses(target, call, setup, way):
             setup.failure = (480, None, "the number forwarded to does not take this call")
         else:
+            if target.codecs is not CodecOrder.PHONE:
+                ctx.media.offer(call, request)  # C3: in the order of who is called now; what is left stays left
             self._targets.to_subscriber(setup, target)
 
     def _refuses(self, target: Subscriber, call: Call, setup: Setup, way: Way) -> bool:

@@ -398,6 +398,7 @@ class Parties:
 
     number_from, number_to = "+815050010001", "+815050010002"
     ilbc_modes: tuple[int, ...] = ()
+    forwarded = ()
 
 
 def said(negotiation: Negotiation, body: str) -> str:

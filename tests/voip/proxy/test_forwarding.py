@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from denwa.voip.context import Trunk
+from denwa.voip.media.codec_policy import CodecOrder
 from denwa.voip.sip import message as m
 from denwa.voip.sip.message import Message
 from denwa.voip.subscribers import Forward
@@ -405,6 +407,29 @@ def test_a_chain_of_forwardings_is_charged_part_by_part():  # F4
     assert [(e.leg, e.subscriber, e.callee) for e in scene.wire.calls] == [
         ("outgoing", A, B), ("forwarded", B, C), ("forwarded", C, D), ("forwarded", D, FIXED)]  # fmt: skip
     assert scene.wire.engine.admission.busy == {A: 1, B: 1, C: 1, D: 1}
+
+
+def test_the_codecs_are_in_the_order_of_who_is_called_in_the_end():  # C3
+    offer = SDP.replace("RTP/AVP 0", "RTP/AVP 9 0 3").replace("s=-", "s=x")
+    scene = Scene(C, c={"codecs": CodecOrder.MOBILE}, b={"codecs": CodecOrder.WIFI})
+    invite = to([s for s in scene.a.invite(scene.b.number, body=offer) if s[0] == scene.c.peer], scene.c.peer)
+    assert b"RTP/AVP 3 0 9" in invite.body or b"RTP/AVP 3 9 0" in invite.body
+    assert int(text_of(invite, m.CONTENT_LENGTH)) == len(invite.body)
+
+
+def test_a_gateway_that_fails_is_followed_by_another_and_the_call_is_forwarded_once():  # C1, F4
+    second = ("192.0.2.81", 5080)
+    trunks = tuple(
+        Trunk(name, peer, frozenset((peer,)), True, True, priority)
+        for priority, (name, peer) in enumerate((("one", GATEWAY), ("two", second)))
+    )
+    scene = Scene(trunks=trunks)
+    sent = wire_answer(scene, to(scene.call(), GATEWAY), 503)
+    invite = to(sent, second)
+    assert (invite.value(m.DIVERSION) or b"").startswith(b"<sip:+815050010002@")
+    ok = to(scene.wire.send(second, answer(invite, 200, second, body=SDP)), scene.a.peer)
+    assert ok.status == 200
+    assert [e.leg for e in scene.wire.calls] == ["outgoing", "forwarded"]
 
 
 # -- F3, and what else stops a forwarding -----------------------------------------------------------------------------
