@@ -28,6 +28,7 @@ from denwa.cli.desk import data_folder_key
 from denwa.cli.gateway_wiring import tls_names
 from denwa.cli.main import StateError, settings_of
 from denwa.cli.media_wiring import attach_relay
+from denwa.cli.push_wiring import attach_push
 from denwa.cli.rating_desk import open_rater
 from denwa.cli.wiring import (
     DirectoryFeed,
@@ -162,6 +163,7 @@ class Service:
         )
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, partial(_read_again, server))
         places.flush = server.flush
+        attach_push(settings, server, stack)
         feed.stop_calls = server.stop_calls
         store = open_journal_store(settings)
         stack.callback(store.close)

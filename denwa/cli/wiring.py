@@ -16,6 +16,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from denwa.cli.gateway_wiring import dns_servers, gateway_names, trunk_of
+from denwa.cli.push_wiring import push_rules
 from denwa.config.settings import ConfigurationError, Settings
 from denwa.numbering import NumberingPlan
 from denwa.rating.rate_calls import Rater
@@ -79,6 +80,7 @@ def engine_settings(settings: Settings) -> EngineSettings:
         call_seconds=limits.call_seconds,
         sha256_agents=tuple(name.encode() for name in sip.sha256_agents),
         md5_only_agents=tuple(name.encode() for name in sip.md5_only_agents),
+        push=push_rules(settings),
         guide_gateways=settings.guidance.gateways,
     )
 

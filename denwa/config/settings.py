@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from denwa.config.gateway import Gateway as Gateway
+from denwa.config.push import Push
 from denwa.config.registration_number import checked_registration_number
 
 DATA = Path(__file__).parent / "data"
@@ -182,6 +183,7 @@ class Settings(Section):
     dns: Dns = Dns()
     voicemail: Voicemail = Voicemail()
     guidance: Guidance = Guidance()
+    push: Push = Push()
     mail: Mail = Mail()
     media: Media = Media()
     database: Database = Database()

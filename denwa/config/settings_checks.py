@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from denwa.config.gateway_checks import check_dns_servers, check_gateways
+from denwa.config.push import check_push
 from denwa.config.settings import Billing, Settings, Sip
 from denwa.numbering.toml_lines import Location
 
@@ -23,6 +24,7 @@ def check_settings(settings: Settings) -> Iterator[tuple[Location, str]]:
     yield from _listeners(sip)
     yield from check_gateways(settings.gateways, certificate=sip.tls_certificate is not None)
     yield from check_dns_servers(settings.dns.servers)
+    yield from check_push(settings.push)
     if "@" not in settings.mail.sender:
         yield ("mail", "from"), f"{settings.mail.sender!r} is no mail address"
     yield from _media(settings)

@@ -27,8 +27,6 @@ from denwa.voip.proxy.invite import UNDERSTOOD, InviteChain
 from denwa.voip.proxy.ports import GuidancePlaces, LivePrices, VoicemailPlaces
 from denwa.voip.proxy.setup import CallSetup
 from denwa.voip.proxy.targets import TargetChoice
-from denwa.voip.push.ports import PushService
-from denwa.voip.push.waking import Waking
 from denwa.voip.registrar.handler import Registrar
 from denwa.voip.sip.checks import RECOGNISED, request_fault, response_fault, unsupported_extensions
 from denwa.voip.sip.digest import Digest
@@ -68,14 +66,11 @@ class SipEngine:
         voicemail: VoicemailPlaces | None = None,
         guidance: GuidancePlaces | None = None,
         prices: LivePrices | None = None,
-        push: PushService | None = None,
     ) -> None:
         ctx = self.ctx = Context(settings, directory, plan, digest, token)
         ctx.layer = TransactionLayer(ctx.send, self, ctx.timers, settings.max_transactions)
         self.calls = CallTable(settings.max_calls)
         self.registrar = Registrar(ctx)
-        if push is not None and settings.push.providers:
-            ctx.waking = Waking(ctx, self.registrar, push)
         self.admission = Admission(ctx, prices)
         self.dialogs = Dialogs(ctx, self.calls, self._call_over)
         targets = TargetChoice(ctx, self.registrar)

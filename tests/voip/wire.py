@@ -18,6 +18,7 @@ from denwa.voip.context import EngineSettings, HeldGroup, Trunk
 from denwa.voip.engine import SipEngine
 from denwa.voip.proxy.ports import GuidancePlaces, NoPlace, Place, PlaceRequest
 from denwa.voip.push.ports import PushService
+from denwa.voip.push.waking import Waking
 from denwa.voip.sip.digest import Digest
 from denwa.voip.sip.message import CALL_ID, CONTACT, FROM, RECORD_ROUTE, TO, Message, parse_message
 from denwa.voip.sip.peer import Peer
@@ -130,8 +131,10 @@ class Wire:
             lambda: b"%016x" % next(self._tokens),
             self.voicemail if self._has_voicemail else None,
             self.guidance,
-            push=self._push_service,
         )
+        if self._push_service is not None and self.settings.push.providers:
+            ctx = self.engine.ctx
+            ctx.waking = Waking(ctx, self.engine.registrar, self._push_service)
 
     @property
     def ms(self) -> int:

@@ -1,7 +1,7 @@
 """Calls that wait for a phone to wake up (RFC 8599 §5.6.1; R5, R2, R3). Sans-IO.
 
 A call to a phone that sleeps waits for its REGISTER, within the ring time, and then goes where the phone is now. If it
-does not come, the number is unreachable and what comes next takes the call: forwarding, voicemail (decision 0014).
+does not come, the number is unreachable and what comes next takes the call: forwarding, voicemail (decision 0016).
 """
 
 from __future__ import annotations
