@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from typing import Final
 
 from denwa.voip.context import Context
-from denwa.voip.gateways.credentials import challenge_of
+from denwa.voip.gateways.credentials import Credentials, challenge_of
 from denwa.voip.gateways.formats import host_of
 from denwa.voip.gateways.lines import Gateway, Line
 from denwa.voip.gateways.registration import Next, Registration, Step
-from denwa.voip.gateways.trunk import Address
+from denwa.voip.gateways.trunk import Account, Address
 from denwa.voip.sip.message import Message
 from denwa.voip.sip.peer import Peer, is_tls
 from denwa.voip.sip.transactions import ClientTransaction
@@ -33,8 +33,8 @@ class Carriers:
     def start(self, now: float) -> None:
         for gateway in self._ctx.lines.gateways.values():
             self._watch(gateway.lines, gateway, now)
-            if gateway.trunk.register_every and gateway.credentials is not None:
-                registrant = Registrant(self._ctx, gateway)
+            if gateway.trunk.register_every and gateway.trunk.account is not None:
+                registrant = Registrant(self._ctx, gateway, gateway.trunk.account)
                 self._registers.append(registrant)
                 registrant.begin(now)
 
@@ -157,11 +157,13 @@ class Probe(_Asker):
 class Registrant(_Asker):
     """REGISTER with the carrier behind one gateway, at one of its addresses after the other until one takes it."""
 
-    __slots__ = ("_call_id", "_cseq", "_peer", "_place", "_tag", "registration")
+    __slots__ = ("_account", "_call_id", "_credentials", "_cseq", "_peer", "_place", "_tag", "registration")
     patience = REGISTER_PATIENCE
 
-    def __init__(self, ctx: Context, gateway: Gateway) -> None:
+    def __init__(self, ctx: Context, gateway: Gateway, account: Account) -> None:
         super().__init__(ctx, gateway)
+        self._account = account
+        self._credentials = Credentials(account)  # its registrar may challenge otherwise than its switch
         self.registration = Registration(gateway.trunk.register_every)
         self._call_id = b"%b@%b" % (ctx.token(), ctx.settings.realm)
         self._tag = ctx.token()
@@ -175,9 +177,7 @@ class Registrant(_Asker):
             self.ask(now)
 
     def ask(self, now: float) -> None:
-        account, credentials = self.gateway.trunk.account, self.gateway.credentials
-        if account is None or credentials is None:
-            return
+        account, credentials = self._account, self._credentials
         if not self.gateway.lines:
             self.client = None
             return  # begun again when it is located
@@ -199,12 +199,11 @@ class Registrant(_Asker):
         self.send(b"REGISTER", self._peer, lines, now)
 
     def _contact(self) -> bytes:
-        account = self.gateway.trunk.account
-        return _own_uri(self.ctx, account.user if account else b"", self._peer)
+        return _own_uri(self.ctx, self._account.user, self._peer)
 
     def on_response(self, client: ClientTransaction, response: Message, now: float) -> None:
-        credentials = self.gateway.credentials
-        if client is not self.client or response.status < 200 or credentials is None:
+        credentials = self._credentials
+        if client is not self.client or response.status < 200:
             return
         registration = self.registration
         if response.status in (401, 407):
