@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from denwa.cli.demo import MARKER
+from denwa.cli.limits_feed import unknown_countries
 from denwa.config.settings import ConfigurationError
 from denwa.config.settings_sources import SettingsReading, read_settings
 from denwa.contracts.profiles.files import check_profiles
@@ -90,6 +91,10 @@ def _data(reading: SettingsReading) -> Iterator[str]:
     except PlanFault as fault:
         yield from map(str, fault.faults)
     yield from _tariffs(reading, plan)
+    if plan is not None:
+        for key in ("countries_allowed", "countries_denied"):
+            for code in unknown_countries(getattr(reading.settings.limits, key), plan):
+                yield reading.fault(("limits", key), f"no country {code!r} in the country data")
 
 
 def _tariffs(reading: SettingsReading, plan: NumberingPlan | None) -> Iterator[str]:

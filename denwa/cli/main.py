@@ -17,6 +17,8 @@ COMMANDS = {
     "subscriber": ("denwa.cli.subscriber", "subscriber", "add, list, show, set, suspend, import subscribers"),
     "block": ("denwa.cli.block", "block", "a subscriber's blocklist"),
     "forward": ("denwa.cli.forward", "forward", "forwardings that the operator stopped"),
+    "limits": ("denwa.cli.limits", "limits", "what bounds a subscriber's calls; lift a hold"),
+    "congestion": ("denwa.cli.congestion", "congestion", "restrict calls at once and for a set time"),
     "calls": ("denwa.cli.calls", "calls", "call records, and calls in progress"),
     "rate": ("denwa.cli.rate", "rate", "rate files offline"),
     "dial": ("denwa.cli.dial", "dial", "how a dialled number is read"),

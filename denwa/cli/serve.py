@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import gc
 import ipaddress
+import json
 import logging
 import signal
 import sys
@@ -26,6 +27,7 @@ from denwa.cli.billing_desk import open_billing
 from denwa.cli.demo import ensure_demo
 from denwa.cli.desk import data_folder_key
 from denwa.cli.gateway_wiring import tls_names
+from denwa.cli.limits_feed import LimitsFeed, TariffPrices
 from denwa.cli.main import StateError, settings_of
 from denwa.cli.media_wiring import attach_relay
 from denwa.cli.push_wiring import attach_push
@@ -147,11 +149,15 @@ class Service:
         settings = self._settings
         voicemail = VoicemailService(settings, MailboxStore(main), OutboxStore(main), OwnerStore(main))
         places = VoicemailPlacesOfService(voicemail)
-        engine = make_engine(settings, self._plan, data_folder_key(main, settings), places)
+        rater = open_rater(settings, main, journal)
+        prices = TariffPrices(rater.tariffs)
+        engine = make_engine(settings, self._plan, data_folder_key(main, settings), places, prices)
+        limits = LimitsFeed(settings, main, journal, engine.admission.limits, prices, voicemail.mail_waits)
+        limits.load(self._plan)
         feed = DirectoryFeed(main, engine, settings.realm, end_suspended=settings.limits.end_calls_of_suspended)
         feed.load()
         attach_relay(settings, engine, stack)
-        rating = RatingLoop(open_rater(settings, main, journal))
+        rating = RatingLoop(rater)
         names = tls_names(settings)
         server = SipServer(
             engine,
@@ -177,7 +183,7 @@ class Service:
             raise StateError(f"SIP on {settings.sip.bind}:{settings.sip.port}: {fault.strerror or fault}") from None
         stack.callback(server.close)
         stack.push_async_callback(voicemail.stop)  # while the proxy still carries the BYEs of the workers
-        control = await listen(settings.data_dir, _Control(feed, rating, server).answer)
+        control = await listen(settings.data_dir, _Control(feed, rating, server, limits).answer)
         stack.callback((settings.data_dir / SOCKET_NAME).unlink, missing_ok=True)
         stack.callback(control.close)
         self._spawn(stack, rating.run())
@@ -185,6 +191,7 @@ class Service:
         billing = BillingDay(open_billing(main, settings), settings.billing.run_hour, voicemail.mail_waits)
         self._spawn(stack, billing.run())
         self._spawn(stack, _refresh_now_and_then(feed))
+        self._spawn(stack, limits.run())
         self._spawn(stack, _collect_garbage(server))
         await self._open_web(stack, server, voicemail, rating)
         for one in settings.sip.listeners:
@@ -265,10 +272,11 @@ async def _collect_garbage(server: SipServer) -> None:
 class _Control:
     """Requests of the control socket (see denwa/control/socket.py)."""
 
-    def __init__(self, feed: DirectoryFeed, rating: RatingLoop, server: SipServer) -> None:
+    def __init__(self, feed: DirectoryFeed, rating: RatingLoop, server: SipServer, limits: LimitsFeed) -> None:
         self._feed = feed
         self._rating = rating
         self._server = server
+        self._limits = limits
 
     async def answer(self, request: str) -> str:
         word, _, argument = request.partition(" ")
@@ -279,6 +287,10 @@ class _Control:
         elif word == "sync":
             await self._server.settled()
             await self._rating.catch_up()
+        elif word == "limits":
+            await self._limits.refresh()
+        elif word == "spent":
+            return json.dumps(self._limits.shown(argument))
         elif word == "trace":
             call_id = argument.encode()
             return self._server.trace.ladder(call_id, self._server.engine.ctx.veiled(call_id)).replace("\n", LINE_BREAK)

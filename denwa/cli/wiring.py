@@ -16,6 +16,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from denwa.cli.gateway_wiring import dns_servers, gateway_names, trunk_of
+from denwa.cli.limits_feed import guess_limits, limit_settings
 from denwa.cli.push_wiring import push_rules
 from denwa.config.settings import ConfigurationError, Settings
 from denwa.numbering import NumberingPlan
@@ -36,7 +37,7 @@ from denwa.voip.gateways.trunk import Address
 from denwa.voip.listen.tls import CertificateFault, Certificates
 from denwa.voip.media.codec_policy import CodecOrder
 from denwa.voip.own_addresses import Home
-from denwa.voip.proxy.ports import NoPlace, Place, PlaceRequest
+from denwa.voip.proxy.ports import LivePrices, NoPlace, Place, PlaceRequest
 from denwa.voip.server import Listening, SipServer
 from denwa.voip.sip.digest import Digest
 from denwa.voip.subscribers import Directory, Forward, Subscriber
@@ -82,6 +83,8 @@ def engine_settings(settings: Settings) -> EngineSettings:
         md5_only_agents=tuple(name.encode() for name in sip.md5_only_agents),
         push=push_rules(settings),
         guide_gateways=settings.guidance.gateways,
+        guessing=guess_limits(settings),
+        limits=limit_settings(settings),
     )
 
 
@@ -101,9 +104,13 @@ def listening(settings: Settings) -> list[Listening]:
 
 
 def make_engine(
-    settings: Settings, plan: NumberingPlan, key: bytes, places: VoicemailPlacesOfService | None
+    settings: Settings,
+    plan: NumberingPlan,
+    key: bytes,
+    places: VoicemailPlacesOfService | None,
+    prices: LivePrices | None = None,
 ) -> SipEngine:
-    """`key`: the data folder's."""
+    """`key`: the data folder's. `prices` None: no limit is set by money."""
     engine = engine_settings(settings)
     # Nonces stay good across a restart, so that nobody is asked for a password because of one.
     digest = Digest(
@@ -114,7 +121,7 @@ def make_engine(
         own_hosts=engine.domains,
     )
     guidance = places if settings.guidance.enabled else None
-    return SipEngine(engine, Directory(), plan, digest, _token_source(), places, guidance)
+    return SipEngine(engine, Directory(), plan, digest, _token_source(), places, guidance, prices=prices)
 
 
 def _token_source() -> Callable[[], bytes]:
@@ -301,6 +308,7 @@ def engine_gauges(server: SipServer, folders: Iterable[Path]) -> dict[str, float
         "relay_sessions": engine.ctx.relaying.sessions if engine.ctx.relaying is not None else 0,
         "bindings": engine.registrar.count(),
         "subscribers": len(engine.ctx.directory),
+        "sources_silenced": len(engine.ctx.guard.silenced),
         "transactions": len(engine.ctx.layer.servers) + len(engine.ctx.layer.clients),
         **{f"disk_free_bytes_{i}": float(_free(folder)) for i, folder in enumerate(folders)},
     }

@@ -71,9 +71,33 @@ class Limits(Section):
     new_calls_per_minute: int = Field(60, ge=1)
     call_seconds: int = Field(86_400, ge=0)  # longest call; 0: as long as it likes
     end_calls_of_suspended: bool = True  # False: calls that are up when a subscriber is suspended go on
+    day_yen: int = Field(20_000, ge=0)  # per subscriber, without tax and before credit; 0: no limit
+    month_yen: int = Field(100_000, ge=0)
+    international_day_yen: int = Field(3_000, ge=0)
+    international_per_hour: int = Field(30, ge=0)  # calls; more look like a stolen password; 0: not watched
+    countries_per_day: int = Field(6, ge=0)
+    tries_while_off: int = Field(20, ge=0)  # international calls in an hour by who has them switched off: an alarm
+    countries_allowed: list[str] = []  # codes as in the country data; empty: all of the tariff
+    countries_denied: list[str] = []
+    short_calls: int = Field(30, ge=0)  # in a row, unanswered or as short: throttled (約款 別記3 3 (9)); 0: never
+    short_call_seconds: int = Field(3, ge=0)
+    throttle_minutes: int = Field(30, ge=1)
+    throttled_calls_per_minute: int = Field(2, ge=0)
+    password_failures: int = Field(10, ge=1)  # of one source or for one account, then one more each `…_interval`
+    password_interval: int = Field(5, ge=1)  # seconds
+    scanner_failures: int = Field(30, ge=1)  # of a source that never proves itself, then it is answered nothing
+    scanner_silence: int = Field(600, ge=1)  # seconds
     transactions: int = Field(400_000, ge=100)
     calls: int = Field(100_000, ge=10)
     tcp_connections: int = Field(10_000, ge=1)
+
+
+class Alarms(Section):
+    """What the operator is told by mail, in the log and as a metric."""
+
+    mail_to: list[str] = []
+    repeat_minutes: int = Field(60, ge=1)  # the same about the same subscriber is told once in this time
+    mails_per_hour: int = Field(60, ge=1)  # at most; the log has all
 
 
 class Dns(Section):
@@ -179,6 +203,7 @@ class Settings(Section):
     demo: bool = False
     sip: Sip = Sip()
     limits: Limits = Limits()
+    alarms: Alarms = Alarms()
     gateways: list[Gateway] = []
     dns: Dns = Dns()
     voicemail: Voicemail = Voicemail()

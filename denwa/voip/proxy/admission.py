@@ -153,7 +153,8 @@ class Admission:
         if isinstance(reading, Refusal):
             if reading.alarm:
                 self._ctx.counters["number_plan_alarms", reading.reason] += 1
-                self._ctx.note(f"ALARM: dialled number in a block the plan does not know: {masked(dialled)}")
+                text = f"a block that the number plan does not know was dialled: {masked(dialled)}"
+                self.limits.alarm("unknown-block", "", text)
             return Denied(refusal.OF_NUMBERS[reading.reason], callee=dialled[:40], text=reading.text)
         return reading
 

@@ -1,7 +1,7 @@
 """What bounds a subscriber's calls beside the contract: money, countries, holds, and orders in congestion (C6, C7, N6).
 
 `Admission` asks `refusal` for every call; a call that costs something is metered from its INVITE to its end. The driver
-takes `alarms`, and gives orders, holds and what was spent before with `put_orders`, `put_holds` and `load`.
+takes `alarms`, and gives orders, holds and what was spent before to `congestion.put`, `put_holds` and `load`.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class CallLimits:
     def tried_abroad(self, caller: Subscriber) -> None:
         """A call abroad was refused because the subscriber has them switched off (N6)."""
         if self._patterns.tried_while_off(caller.number, self._ctx.now_ms):
-            self._alarm("international-off", caller.number, "many calls abroad though they are switched off")
+            self.alarm("international-off", caller.number, "many calls abroad though they are switched off")
 
     def _abroad(self, number: str, reading: Reading) -> Refused | None:
         settings = self._settings
@@ -119,7 +119,7 @@ class CallLimits:
             yen = self._settings.spend.international_day
             self._stop_abroad(subscriber, f"the day's {yen} yen for international calls are used up")
         else:
-            self._alarm(f"{bound}-limit", subscriber, f"the amount for this {bound} is used up")
+            self.alarm(f"{bound}-limit", subscriber, f"the amount for this {bound} is used up")
 
     # -- holds ----------------------------------------------------------------------------------------------------
 
@@ -140,9 +140,10 @@ class CallLimits:
 
     def _hold(self, hold: Hold, kind: str, text: str) -> None:
         self.holds[hold.subscriber, hold.kind] = hold
-        self._alarm(kind, hold.subscriber, text, hold)
+        self.alarm(kind, hold.subscriber, text, hold)
 
-    def _alarm(self, kind: str, number: str, text: str, hold: Hold | None = None) -> None:
+    def alarm(self, kind: str, number: str, text: str, hold: Hold | None = None) -> None:
+        """Tell the operator."""
         self._ctx.counters["alarms", kind] += 1
         if len(self.alarms) < _MOST_ALARMS or hold is not None:
             self.alarms.append(Alarm(kind, number, text, self._ctx.now_ms, hold))
@@ -152,17 +153,20 @@ class CallLimits:
         alarms, self.alarms = self.alarms, []
         return alarms
 
-    def put_holds(self, holds: Iterable[Hold]) -> None:
-        """All holds on record, and those found here that are not yet."""
+    def put_holds(self, holds: Iterable[Hold], now_ms: int) -> None:
+        """All holds on record. One that is no longer there was lifted, if it was not only now found."""
         waiting = [alarm.hold for alarm in self.alarms if alarm.hold is not None]
-        self.holds = {(hold.subscriber, hold.kind): hold for hold in (*holds, *waiting)}
+        standing = {(hold.subscriber, hold.kind): hold for hold in (*holds, *waiting)}
+        for number in {number for number, kind in self.holds if (number, kind) not in standing}:
+            self._lifted(number, now_ms)
+        self.holds = standing
 
-    def lift(self, number: str) -> None:
+    def _lifted(self, number: str, now_ms: int) -> None:
         """A person has looked at a subscriber's calls: everything counts anew, but for the amounts of day and month."""
-        for kind in HoldKind:
-            self.holds.pop((number, kind), None)
-        self._patterns.forget(number)
-        self.book.forgive_abroad(number, self._ctx.now_ms)
+        expired = all(0 < hold.until_ms <= now_ms for (held, _), hold in self.holds.items() if held == number)
+        if not expired:
+            self._patterns.forget(number)
+            self.book.forgive_abroad(number, now_ms)
 
     # -- what was spent before this process -----------------------------------------------------------------------
 

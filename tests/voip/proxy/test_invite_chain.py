@@ -117,9 +117,10 @@ def test_a_block_that_the_plan_does_not_know_alarms_the_operator_with_the_number
     wire = Wire()
     refused(wire, Phone(wire, 1), "09101234567")
     assert sum(count for (kind, _), count in wire.counters.items() if kind == "number_plan_alarms") == 1
-    alarm = next(note for note in wire.engine.ctx.notes if "ALARM" in note)
-    assert "091012" in alarm
-    assert "09101234567" not in alarm
+    (alarm,) = wire.engine.admission.limits.take_alarms()
+    assert alarm.kind == "unknown-block"
+    assert "091012" in alarm.text
+    assert "09101234567" not in alarm.text
 
 
 @pytest.mark.parametrize(
