@@ -13,9 +13,7 @@ def order_of(records: Records) -> Ints:
     """The order of `records` as indices."""
     count = len(records)
     letters = _letters(records)
-    # What all call ids have in common at their beginning tells nothing.
-    same = (letters == letters[:1]).all(axis=0) if count else np.ones(0, np.bool_)
-    at = int(np.argmin(same)) if not same.all() else letters.shape[1]
+    at = _common_beginning(letters) if count else 0
     order: Ints = np.arange(count)
     tied: Ints = np.arange(count)  # places in `order` whose calls are not told apart yet
     groups: Ints = np.zeros(count, np.int64)  # of those places: equal until here; 0 is all of them
@@ -41,6 +39,17 @@ def _ties(tied: Ints, groups: Ints, words: Words) -> tuple[Ints, Ints]:
     new[1:-1] = (groups[1:] != groups[:-1]) | (words[1:] != words[:-1])
     among: Flags = ~(new[1:] & new[:-1])
     return tied[among], np.cumsum(new[:-1], dtype=np.int64)[among]
+
+
+def _common_beginning(letters: npt.NDArray[np.uint8]) -> int:
+    """How many letters all call ids have in common at their beginning: they tell nothing."""
+    some = letters[:: max(1, len(letters) // 16)]  # mostly these differ early, and the others need not be looked at
+    return _alike(letters[:, : _alike(some)])
+
+
+def _alike(letters: npt.NDArray[np.uint8]) -> int:
+    differs = (letters != letters[:1]).any(axis=0)
+    return int(np.argmax(differs)) if differs.any() else len(differs)
 
 
 def _letters(records: Records) -> npt.NDArray[np.uint8]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from denwa.rating.charge import NETWORK_FAULT
 from denwa.rating.files.csv_blocks import Block
-from denwa.rating.files.fields import WORD, Fields, Flags, Ints, digits, equal, short_numbers
+from denwa.rating.files.fields import WORD, Fields, Flags, Ints, Words, digits, equal, short_numbers
 from denwa.rating.files.moments import Moments
 from denwa.rating.ports import CHARGED_LEGS
 
@@ -64,11 +64,12 @@ def leading_digits(column: Fields) -> tuple[Ints, Ints, Flags]:
 
     Of fields that are plain digits with 0 in front, or E.164: `+81312345678` is dialled 0312345678, `+8862…` 0108862….
     """
-    first, ok = digits(column.word(0))
+    start = column.word(0)
+    first, ok = digits(start)
     more, fine = digits(column.word(DIALLED_DIGITS - WORD))
     number, length = first * 100 + more % 100, column.lengths
     ok &= fine & (first < 10 ** (WORD - 1))
-    rows = _with_plus(column)
+    rows = _with_plus(start)
     if len(rows):
         number[rows], length[rows], ok[rows] = _e164(column.at(rows))
     ok &= digits(column.last_word())[1] & (length >= DIALLED_DIGITS) & (length <= LONGEST_DIALLED)
@@ -92,17 +93,18 @@ def _home_digits(column: Fields) -> tuple[Ints, Flags]:
     return first * 10 + more % 10, ok & fine & (first >= 10 ** (WORD - 1)) & (first // 10 ** (WORD - 2) != 10)
 
 
-def _with_plus(column: Fields) -> Ints:
-    return np.flatnonzero((column.word(0) & 0xFF) == ord("+"))
+def _with_plus(starts: Words) -> Ints:
+    return np.flatnonzero((starts & 0xFF) == ord("+"))
 
 
 def _subscriber_numbers(column: Fields) -> tuple[Ints, Flags]:
     """(number, ok) of eleven digits without the leading 0, dialled or E.164."""
-    first, ok = digits(column.word(0))
+    start = column.word(0)
+    first, ok = digits(start)
     last, fine = digits(column.last_word())
     number = first * 1000 + last % 1000
     ok &= (column.lengths == _NUMBER_DIGITS) & (first < 10 ** (WORD - 1))
-    rows = _with_plus(column)
+    rows = _with_plus(start)
     if len(rows):
         some = column.at(rows)
         home, ok[rows] = _home_digits(some)
