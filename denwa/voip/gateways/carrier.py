@@ -64,7 +64,7 @@ class Carriers:
 class _Asker:
     """One exchange after the other with a gateway: a request, its answer or patience run out, a pause."""
 
-    __slots__ = ("client", "ctx", "due", "gateway")
+    __slots__ = ("awaits", "client", "ctx", "due", "gateway")
     patience = PROBE_PATIENCE
 
     def __init__(self, ctx: Context, gateway: Gateway) -> None:
@@ -72,6 +72,7 @@ class _Asker:
         self.gateway = gateway
         self.client: ClientTransaction | None = None
         self.due = 0.0
+        self.awaits = ASK  # which timer runs: a stopped one may have been due at the same time
 
     def ask(self, now: float) -> None:
         raise NotImplementedError
@@ -85,14 +86,16 @@ class _Asker:
         key = ctx.new_branch()
         out = [lines[0], ctx.via_line(peer, key), *lines[1:], b"Max-Forwards: 70", b"Content-Length: 0\r\n\r\n"]
         self.client = ctx.layer.request(key, method, b"\r\n".join(out), peer, self, now)
+        self.awaits = PATIENCE
         self.due = ctx.timers.start(self, PATIENCE, self.patience, now)
 
     def pause(self, seconds: float, now: float) -> None:
         self.client = None
+        self.awaits = ASK
         self.due = self.ctx.timers.start(self, ASK, float(math.ceil(seconds)), now)
 
     def fire(self, kind: int, due: float, now: float) -> None:
-        if due != self.due:
+        if due != self.due or kind != self.awaits:
             return
         self.due = 0.0
         if kind == ASK:

@@ -95,6 +95,14 @@ def test_503_to_options_says_that_it_is_not_there() -> None:
     assert wire.counters["gateway_changes", "a down"] == 1
 
 
+def test_a_stopped_timer_that_was_due_at_the_same_moment_is_not_taken_for_the_running_one() -> None:
+    wire = started(probe_every=1)
+    for failures in range(1, 5):
+        reply(wire, wire.sent[-1][1], 503)
+        assert wire.counters["gateway_failures", "a"] == failures
+        assert last(wire.wait(1.5), b"OPTIONS")
+
+
 def registered(wire: Wire, expires: int = 600) -> Message:
     """Let the carrier challenge and accept."""
     first = wire.sent[-1][1]
