@@ -139,6 +139,8 @@ class Phone:
         rtp.boundAddress, rtp.port, rtp.portRange = "127.0.0.1", settings["rtp_port"], 18
         if settings["srtp"]:
             config.mediaConfig.srtpUse, config.mediaConfig.srtpSecureSignaling = pj.PJMEDIA_SRTP_MANDATORY, 0
+        if settings["reliable"]:
+            config.callConfig.prackUse = pj.PJSUA_100REL_MANDATORY
         if settings["session_expires"]:
             config.callConfig.timerUse = pj.PJSUA_SIP_TIMER_ALWAYS
             config.callConfig.timerSessExpiresSec = settings["session_expires"]
