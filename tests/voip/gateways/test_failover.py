@@ -7,13 +7,13 @@ import re
 
 import pytest
 
-from denwa.voip.gateways.trunk import Account, Format, Trunk
+from denwa.voip.gateways.trunk import Account, Format, ForwardedHeader, NumberForm, Trunk
 from denwa.voip.sip import message as m
 from denwa.voip.sip.message import Message
 from denwa.voip.sip.peer import Peer
-from denwa.voip.subscribers import Subscriber
+from denwa.voip.subscribers import Forward, Subscriber
 from tests.voip.proxy.test_invite_chain import gateway_invite
-from tests.voip.wire import SDP, Phone, Sent, Talk, Wire, answer, starts, text_of, to
+from tests.voip.wire import SDP, Phone, Sent, Talk, Wire, answer, starts, subscriber, text_of, to
 
 FIRST: Peer = ("192.0.2.80", 5080)
 SECOND: Peer = ("192.0.2.81", 5080)
@@ -324,3 +324,37 @@ def tag(message: Message) -> str:
 
 def _international(wire: Wire) -> Subscriber:
     return dataclasses.replace(wire.directory.by_number["+815050010001"], international=True)
+
+
+def test_a_hidden_caller_stays_hidden_from_a_carrier_that_asks_for_credentials_and_both_can_hang_up():  # N7
+    for from_carrier in (True, False):
+        wire = carrier(format=Format(from_domain=b"carrier.example", trusted=False))
+        phone = Phone(wire, 1)
+        first = invited(phone.invite("1840312345678"), FIRST)
+        again = invited(wire.send(FIRST, answer(first, 407, FIRST, extra=CHALLENGE)), FIRST)
+        assert b"50010001" not in first.encode() + again.encode()
+        assert again.value(m.CALL_ID) == first.value(m.CALL_ID)
+        ok = to(wire.send(FIRST, answer(again, 200, FIRST, body=SDP)), phone.peer)
+        talk = Talk.of_caller(phone, ok)
+        assert b"50010001" not in to(talk.send("ACK", cseq=2), FIRST).encode()
+        if from_carrier:
+            peer = Phone(wire, 9, host="192.0.2.80", port=5080)
+            bye = to(wire.send(FIRST, Talk.of_callee(peer, again).text("BYE")), phone.peer)
+            assert text_of(bye, m.TO).endswith(f";tag={phone.tag}")
+            assert text_of(bye, m.CALL_ID) == "call-1"
+        else:
+            bye = to(talk.send("BYE"), FIRST)
+            assert tag(bye) == tag(again)
+            assert bye.value(m.CALL_ID) == again.value(m.CALL_ID)
+
+
+def test_a_forwarded_call_says_so_in_the_header_that_its_gateway_reads():  # F4, K1
+    forwarder = dataclasses.replace(subscriber(2), forward=Forward(True, "+81312345678"))
+    form = Format(NumberForm.NATIONAL, from_domain=b"carrier.example", forwarded=ForwardedHeader.DIVERSION)
+    wire = Wire(subscriber(1), forwarder, trunks=(trunk("a", FIRST, format=form),))
+    phone = Phone(wire, 1)
+    invite = invited(phone.invite("05050010002"), FIRST)
+    assert invite.uri == b"sip:0312345678@192.0.2.80:5080;user=phone"
+    assert b"+815050010002" in (invite.value(m.DIVERSION) or b"")
+    assert m.HISTORY_INFO not in invite.at
+    assert text_of(invite, m.FROM).startswith('"05050010001" <sip:05050010001@carrier.example;user=phone>')
