@@ -20,11 +20,12 @@ from denwa.control.socket import tell
 from denwa.numbering import NumberFault, PhoneNumber
 from denwa.rating.billing_month import TOKYO
 from denwa.storage.call_listing import CallListing, ListedCall
+from denwa.voicemail.letters import caller_names
 
 COLUMNS = (
     "call_id", "leg", "subscriber", "direction", "caller", "callee", "class", "started_at", "answered_at", "ended_at",
     "duration_ms", "end_cause", "sip_status", "forwarded_by", "voicemail", "units", "charge_yen",
-    "reason",
+    "reason", "hidden_reason",
 )  # fmt: skip
 _TABLE_WIDTH = 200  # when the output is no terminal
 _WORKING_WIDTH = 160
@@ -148,7 +149,7 @@ def _write_table(listed: Iterable[ListedCall], *, working: bool) -> None:
         table.add_row(
             f"{call.started_at.astimezone(TOKYO):%Y-%m-%d %H:%M:%S}",
             f"{call.leg} {_grouped(call.forwarded_by)}".rstrip(),
-            _grouped(call.caller) or "非通知",
+            _grouped(call.caller) or caller_names("", call.hidden_reason)[0],
             _grouped(call.callee),
             call.number_class,
             "" if going_on else _duration(call.duration_ms),

@@ -43,6 +43,7 @@ class ListedCall(NamedTuple):
     charge_yen: int | None
     working: str | None
     reason: str  # why it was refused or did not ring, "" for any other call
+    hidden_reason: str  # why the caller's number is missing or not shown (B4), "" when it is shown
 
 
 class CallListing:
@@ -118,4 +119,5 @@ def _listed(row: Row[Any], rated: RatedCall | None) -> ListedCall:
         bool(row.voicemail),
         *_charge(row, rated),
         row.reason,
+        row.hidden_reason,
     )

@@ -49,7 +49,7 @@ class Schema:
 
 
 MAIN = Schema("main", "0005")
-JOURNAL = Schema("journal", "0002")
+JOURNAL = Schema("journal", "0003")
 
 
 def upgrade_all(main_engine: Engine, journal_engine: Engine) -> list[str]:

@@ -19,7 +19,7 @@ from tests.rating.journal_rows import ALICE, BOB, Exchange, ms
 
 COLUMNS = (
     "call_id,leg,subscriber,direction,caller,callee,class,started_at,answered_at,ended_at,duration_ms,end_cause,"
-    "sip_status,forwarded_by,voicemail,units,charge_yen,reason"
+    "sip_status,forwarded_by,voicemail,units,charge_yen,reason,hidden_reason"
 )
 NOON = ms(2026, 11, 20, 3)  # in Tokyo
 
@@ -55,6 +55,7 @@ def test_a_call_is_listed_with_the_agreed_columns_and_its_charge(terminal: Termi
             "ended_at": "2026-11-20T12:01:01.123+09:00", "duration_ms": "61000", "end_cause": "callee",
             "sip_status": "200", "forwarded_by": "", "voicemail": "no", "units": "3", "charge_yen": "24",
             "reason": "",
+            "hidden_reason": "",
         }
     ]  # fmt: skip
 

@@ -30,6 +30,8 @@ calls = Table(
     Column("alive_at", UtcMillis),  # last proof of life (C5)
     Column("dialog", Text, nullable=False),  # JSON to take the call up again; "" once ended
     Column("reason", String(40), nullable=False, server_default=""),  # why it was refused or did not ring
+    # Why the number is missing or not shown (B4): anonymous|payphone|interaction|unavailable, "" when it is shown
+    Column("hidden_reason", String(20), nullable=False, server_default=""),
     Index(None, "subscriber", "started_at"),
 )
 

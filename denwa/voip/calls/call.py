@@ -85,6 +85,7 @@ class Call:
         "cut_reason",
         "direction",
         "forwarded",
+        "hidden_reason",
         "id",
         "ilbc_modes",
         "leg",
@@ -119,6 +120,7 @@ class Call:
         self.direction = "outgoing"
         self.subscriber = ""
         self.number_from = ""  # E.164, "" hidden or unknown
+        self.hidden_reason = ""  # why the number is missing or not shown (B4)
         self.number_to = ""
         self.number_class = ""
         self.voicemail = False
@@ -179,6 +181,7 @@ class Call:
             alive_at=self.alive_ms or answered,
             dialog=self.dialog_text() if answered and ended_ms is None else "",
             reason=reason,
+            hidden_reason=self.hidden_reason,
         )
 
     def forwarded_entries(self, ended_ms: int | None, cause: str, status: int) -> list[CallEntry]:
@@ -264,6 +267,7 @@ def restore_call(entry: CallEntry, now_ms: int) -> Call:
     call.state = CallState.UP
     call.leg, call.direction, call.subscriber = entry.leg, entry.direction, entry.subscriber
     call.number_from, call.number_to, call.number_class = entry.caller, entry.callee, entry.number_class
+    call.hidden_reason = entry.hidden_reason
     call.answered_ms = entry.answered_at or entry.started_at
     call.caller.alive_ms = call.callee.alive_ms = entry.alive_at or call.answered_ms
     call.voicemail = bool(entry.voicemail)

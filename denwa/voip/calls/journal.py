@@ -32,6 +32,7 @@ class CallEntry(NamedTuple):
     alive_at: int | None
     dialog: str
     reason: str = ""  # why it was refused or did not ring: a name of `voip/proxy/refusal.py`
+    hidden_reason: str = ""  # why the caller's number is missing or not shown (B4)
 
 
 class EndEntry(NamedTuple):

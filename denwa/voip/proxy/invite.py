@@ -126,7 +126,7 @@ class InviteChain:
         return call
 
     def _fill(self, call: Call, verdict: Admitted) -> None:
-        call.number_from = verdict.identity.number
+        call.number_from, call.hidden_reason = verdict.identity
         call.number_to = verdict.number.e164
         call.number_class = verdict.number_class.value
         if verdict.caller is not None:
@@ -140,7 +140,7 @@ class InviteChain:
         if denied.trunk is not None:
             call.leg = call.direction = "incoming"
         call.subscriber = denied.subscriber
-        call.number_from = denied.identity.number
+        call.number_from, call.hidden_reason = denied.identity
         call.number_to = denied.callee
         call.number_class = denied.number_class
         why = denied.why

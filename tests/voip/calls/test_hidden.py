@@ -33,7 +33,7 @@ BETRAYING = (
     'Referred-By: <sip:taro@example.jp>\r\nReason: SIP;cause=200;text="taro hung up"\r\nWarning: 399 taro "taro"\r\n'
 )
 BEFORE_IT = f"Via: SIP/2.0/UDP taro-pbx.{CALLER_HOST}.example:5080;branch=z9hG4bKpbx\r\n"
-SECRETS = (b"50010001", b"8150", CALLER_HOST.encode(), b"taro", b"Taro", b"998877", b"184", CALL_ID.encode())
+SECRETS = (b"50010001", b"8150", CALLER_HOST.encode(), b"taro", b"Taro", b"998877", b"1840505", CALL_ID.encode())
 
 
 def scene(**more: str) -> tuple[Wire, CallUp]:
@@ -236,6 +236,35 @@ def test_a_call_from_the_network_that_hides_is_hidden_alike_and_says_why(display
     for data in told(wire, b):
         assert b"312345678" not in data
         assert b"taro" not in data
+
+
+@pytest.mark.parametrize(
+    "display", ["Anonymous", "Coin line/payphone", "Interaction with other service", "Unavailable"]
+)
+def test_why_a_number_is_missing_travels_to_record_and_voicemail(display):  # B4
+    reason = {"Anonymous": "anonymous", "Coin line/payphone": "payphone", "Unavailable": "unavailable"}.get(
+        display, "interaction"
+    )
+    wire = Wire(subscriber(2, voicemail=True))
+    gateway, machine = Phone(wire, 80, host=GATEWAY[0], port=GATEWAY[1]), Phone(wire, 9, host="192.0.2.90", port=7000)
+    own = "sip:+815050010002@denwa.example"
+    sender = f'"{display}" <sip:anonymous@anonymous.invalid>;tag=g'
+    text = gateway.request("INVITE", own, to=f"<{own}>", call_id="c", cseq=1, from_=sender, body=SDP)
+    wire.send(GATEWAY, text)
+    assert (wire.voicemail.wishes[0].hidden, wire.voicemail.wishes[0].caller) == (reason, "")
+    machine.answer(to(wire.give_place(), machine.peer), 200, body=SDP)
+    assert [(row.hidden_reason, row.caller) for row in wire.calls] == [(reason, "")]
+    restart(wire)
+    assert [call.hidden_reason for call in wire.engine.calls] == [reason]
+
+
+def test_a_rejected_call_s_record_says_why_its_number_is_missing():  # B2, B4
+    wire = Wire(subscriber(1), subscriber(2, reject_anonymous=True))
+    Phone(wire, 1).invite("18405050010002")
+    Phone(wire, 1).invite("05050010002", "call-2")
+    assert [row.hidden_reason for row in wire.calls][:1] == ["anonymous"]
+    assert wire.calls[0].end_cause == "rejected"
+    assert wire.calls[-1].hidden_reason == ""
 
 
 def test_a_call_that_shows_its_number_is_changed_in_nothing_else():
