@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -52,6 +54,27 @@ def test_a_stop_is_kept_whole_and_running_services_learn_of_it(engine: Engine, d
         allow_forwarding(clerk, NUMBER, TARGET)
         assert clerk.unit.stopped_forwardings(NUMBER) == []
     assert listed_stopped(engine) == [made._replace(allowed_at=LATER, allowed_by="cli:other")]
+
+
+def test_of_two_that_would_make_a_circle_at_the_same_time_one_is_refused(engine: Engine) -> None:  # F3
+    desk = make_desk(engine)
+    first, second = NUMBER, "+815050010002"
+    for number in (first, second):
+        desk.add(application(number=number), "test", NOW)
+    together = threading.Barrier(2)
+
+    def save(number: str, target: str) -> str:
+        together.wait(10)
+        try:
+            desk.change(number, {"forward": f"noanswer:{target}"}, "test", NOW)
+        except ContractFault as refused:
+            return str(refused)
+        return ""
+
+    with ThreadPoolExecutor(2) as people:
+        said = list(people.map(save, (first, second), (second, first)))
+    assert sorted("circle" in one for one in said) == [False, True]
+    assert sorted(bool(desk.find(number).forward.target) for number in (first, second)) == [False, True]
 
 
 def test_a_stop_that_fails_leaves_nothing(engine: Engine, desk: Desk) -> None:

@@ -18,7 +18,7 @@ from denwa.voip.proxy.admission import Admission, masked
 from denwa.voip.proxy.attempt import Setup
 from denwa.voip.proxy.history import MOST_DIVERSIONS, NO_PAST, Diversion, DivertedBy, Past, forget, past_of, tell
 from denwa.voip.proxy.identity import CallerIdentity, assert_identity
-from denwa.voip.proxy.refusal import NOT_FORWARDED, OF_NUMBERS, Refused
+from denwa.voip.proxy.refusal import NOT_FORWARDED, NOT_IN_USE, OF_NUMBERS, REJECTED, Refused
 from denwa.voip.proxy.targets import TargetChoice
 from denwa.voip.sip.message import FROM, P_ASSERTED_IDENTITY
 from denwa.voip.sip.response import make_response
@@ -63,7 +63,7 @@ class Forwarding:
         why = DivertedBy.UNCONDITIONAL if always else _WHY.get(setup.cause, DivertedBy.UNREACHABLE)
         reading = self._ctx.plan.read(number, self._ctx.today())
         if isinstance(reading, Reading):
-            refusal = self._refusal(call, setup.way, forwarder, reading)
+            refusal = self._refusal(call, setup, setup.way, forwarder, reading)
             number_class = reading.number_class.value
         else:
             refusal, number_class = OF_NUMBERS[reading.reason], ""
@@ -83,8 +83,8 @@ class Forwarding:
         self._say_so(call, setup, now)
         self._go_on(call, setup, setup.way, reading)
 
-    def _refusal(self, call: Call, way: Way, forwarder: Subscriber, reading: Reading) -> Refused | None:
-        """Why the second call may not be made (F3, C2, C6)."""
+    def _refusal(self, call: Call, setup: Setup, way: Way, forwarder: Subscriber, reading: Reading) -> Refused | None:
+        """Why the second call may not be made (F3, C2, C6), or would not be taken (B1, B2)."""
         number = reading.number.e164
         passed = {diversion.number for diversion in way.diversions} | way.past.numbers | {call.number_from}
         if number in passed or number == forwarder.number or forwarder.number in passed:
@@ -95,6 +95,14 @@ class Forwarding:
             return _CROWDED
         if reading.number_class is NumberClass.INTERNATIONAL:
             return _ABROAD
+        if reading.number_class is NumberClass.ON_NET:
+            target = self._ctx.directory.by_number.get(number)
+            if target is None:
+                return NOT_IN_USE
+            # Its list may also name who forwards: so an unwanted forwarding can be stopped from the other side.
+            identity = CallerIdentity(call.number_from, setup.hidden)
+            if forwarder.number in target.blocked or self._admission.rejects(target, identity):
+                return REJECTED
         return self._admission.refusal(forwarder, reading)
 
     def _crowded(self, call: Call, forwarder: Subscriber) -> bool:
@@ -148,21 +156,10 @@ class Forwarding:
                 assert_identity(request, PhoneNumber(call.number_from), ctx.settings.realm)
             self._targets.to_gateway(setup, reading.number)
             return
-        target = ctx.directory.by_number.get(reading.number.e164)
-        if target is None:
-            setup.failure = (480, None, "the number forwarded to is not in use")
-        elif self._refuses(target, call, setup, way):
-            setup.failure = (480, None, "the number forwarded to does not take this call")
-        else:
-            if target.codecs is not CodecOrder.PHONE:
-                ctx.media.offer(call, request)  # C3: in the order of who is called now; what is left stays left
-            self._targets.to_subscriber(setup, target)
-
-    def _refuses(self, target: Subscriber, call: Call, setup: Setup, way: Way) -> bool:
-        """B1, B2 of the target; it can also list the number that forwards to it."""
-        if self._admission.rejects(target, CallerIdentity(call.number_from, setup.hidden)):
-            return True
-        return way.diversions[-1].number in target.blocked
+        target = ctx.directory.by_number[reading.number.e164]
+        if target.codecs is not CodecOrder.PHONE:
+            ctx.media.offer(call, request)  # C3: in the order of who is called now; what is left stays left
+        self._targets.to_subscriber(setup, target)
 
     def over(self, call: Call) -> None:
         """The call holds nothing any more."""

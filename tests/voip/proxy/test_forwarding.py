@@ -379,7 +379,9 @@ def test_a_target_of_our_own_rings_for_its_own_ring_time_and_its_voicemail_answe
 @pytest.mark.parametrize("blocks", [A, B])
 def test_a_target_that_lists_the_caller_or_the_forwarder_does_not_ring(blocks):  # B1
     scene = Scene(C, c={"blocked": frozenset((blocks,)), "voicemail": True})
-    refused([s for s in scene.call() if s[1].status != 181], scene)
+    response = refused(scene.call(), scene)
+    assert b"take" not in (response.value(m.REASON) or b"")  # who rejects whom is not for the caller
+    assert [(e.leg, e.reason) for e in scene.wire.calls] == [("outgoing", "not-forwarded"), ("forwarded", "rejected")]
     assert scene.wire.voicemail.wishes == []
     scene.finish()
 
@@ -545,7 +547,15 @@ def test_forwarded_calls_count_among_the_calls_of_who_forwards():  # C6
 
 def test_an_own_number_that_nobody_has_is_480():
     scene = Scene("+815050019999")
-    refused([s for s in scene.call() if s[1].status != 181], scene)
+    refused(scene.call(), scene)
+    assert scene.wire.calls[1].reason == "not-in-use"
+
+
+def test_a_caller_who_asks_for_tls_is_not_forwarded_over_anything_else():
+    scene = Scene()
+    sent = scene.a.invite(scene.b.number, uri=f"sips:{scene.b.number}@denwa.example")
+    assert [s for s in starts(sent) if s[1] == "INVITE"] == []
+    assert to([s for s in sent if s[1].status != 181], scene.a.peer).status == 480
 
 
 def test_forwarding_that_is_switched_off_while_the_phone_rings_is_not_made():  # F5
