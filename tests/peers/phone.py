@@ -92,6 +92,7 @@ class Phone:
         reliable: bool = False,
         ilbc_mode: int = 30,
         user_agent: str = "",
+        contact_params: str = "",
         play: Path | None = None,
         loop: bool = True,
     ) -> None:
@@ -118,6 +119,7 @@ class Phone:
             "reliable": reliable,
             "ilbc_mode": ilbc_mode,
             "user_agent": user_agent,
+            "contact_params": contact_params,
             "play": str(self.voice),
             "loop": loop,
         }

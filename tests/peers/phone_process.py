@@ -126,6 +126,7 @@ class Phone:
         settings, config = self.settings, pj.AccountConfig()
         config.idUri = f"sip:{settings['user']}@{settings['domain']}"
         config.sipConfig.transportId = self.transport_id
+        config.sipConfig.contactUriParams = settings["contact_params"]
         if settings["password"]:
             credentials = pj.AuthCredInfo("digest", "*", settings["user"], 0, settings["password"])
             config.sipConfig.authCreds.append(credentials)
