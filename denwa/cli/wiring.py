@@ -94,7 +94,8 @@ def open_certificates(settings: Settings) -> Certificates | None:
     if sip.tls_certificate is None or sip.tls_key is None:
         return None
     try:
-        return Certificates(sip.tls_certificate, sip.tls_key, sip.tls_ca_file)
+        ask = any(gateway.certificates for gateway in settings.gateways)
+        return Certificates(sip.tls_certificate, sip.tls_key, sip.tls_ca_file, ask_clients=ask)
     except CertificateFault as fault:
         raise ConfigurationError(f"sip.tls_certificate, sip.tls_key: {fault}") from None
 

@@ -17,8 +17,8 @@ from denwa.voip.gateways.trunk import Trunk as Trunk
 from denwa.voip.media.negotiation import Negotiation
 from denwa.voip.media.relaying import Relaying
 from denwa.voip.own_addresses import Home, OwnAddresses
-from denwa.voip.push.parameters import NO_PUSH, PushRules
 from denwa.voip.proxy.fraud import ORDINARY_LIMITS, LimitSettings
+from denwa.voip.push.parameters import NO_PUSH, PushRules
 from denwa.voip.registrar.guessing import ORDINARY_GUESSING, GuessGuard, GuessLimits
 from denwa.voip.sip.digest import Digest
 from denwa.voip.sip.message import USER_AGENT, Message

@@ -80,7 +80,9 @@ class SipServer:
                 accepted=learn,
                 undeliverable=self._undeliverable,
                 certificates=certificates,
-                names=tls_names or {},
+                names=tls_names if tls_names is not None else {},
+                identified=engine.ctx.sources.proven,
+                gone=engine.ctx.sources.gone,
             )
         self._local = ""
         self._loop: asyncio.AbstractEventLoop

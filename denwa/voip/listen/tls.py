@@ -11,14 +11,14 @@ import itertools
 import logging
 import os
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from cryptography import x509
 
 from denwa.voip.listen.tcp import MAX_UNSENT, Connection, Target, TcpListener
-from denwa.voip.sip.peer import CONNECT_TLS
+from denwa.voip.sip.peer import CONNECT_TLS, Peer
 
 log = logging.getLogger(__name__)
 _PIECE: Final = 65_536
@@ -31,10 +31,15 @@ class CertificateFault(Exception):
 
 class Certificates:
     """Our certificate with its key, and the authorities that gateways' certificates are checked against (None: the
-    system's). Read again when the files change; what cannot be used leaves the old ones in force."""
+    system's). Read again when the files change; what cannot be used leaves the old ones in force.
 
-    def __init__(self, certificate: Path, key: Path, ca_file: Path | None = None) -> None:
+    `ask_clients`: who connects may show a certificate of these authorities and is known by its name then; one of others
+    ends the connection.
+    """
+
+    def __init__(self, certificate: Path, key: Path, ca_file: Path | None = None, *, ask_clients: bool = False) -> None:
         """Raises CertificateFault."""
+        self.ask_clients = ask_clients
         self._files = (certificate, key, *([ca_file] if ca_file else []))
         self._certificate, self._key, self._ca_file = certificate, key, ca_file
         self._stamp = self._look()
@@ -46,6 +51,12 @@ class Certificates:
             server.minimum_version = ssl.TLSVersion.TLSv1_2
             server.options |= ssl.OP_NO_RENEGOTIATION
             server.load_cert_chain(self._certificate, self._key, password=_no_password)
+            if self.ask_clients:
+                server.verify_mode = ssl.CERT_OPTIONAL
+                if self._ca_file is not None:
+                    server.load_verify_locations(self._ca_file)
+                else:
+                    server.load_default_certs(ssl.Purpose.CLIENT_AUTH)
             client = ssl.create_default_context(cafile=str(self._ca_file) if self._ca_file else None)
             client.load_cert_chain(self._certificate, self._key, password=_no_password)
             expires = x509.load_pem_x509_certificate(self._certificate.read_bytes()).not_valid_after_utc.timestamp()
@@ -91,12 +102,23 @@ def _why(fault: Exception) -> str:
 
 class TlsListener(TcpListener):
     """As `TcpListener`; flows are numbers below CONNECT_TLS. `names`: whose certificate is expected at an address that
-    we connect to; no connection is opened to others (a phone is reached on the one that it opened)."""
+    we connect to; no connection is opened to others (a phone is reached on the one that it opened). `identified(peer,
+    names)` is told of each connection whose certificate was checked, `gone(peer)` of each that is over."""
 
     flows = staticmethod(lambda: itertools.count(CONNECT_TLS - 1, _FLOW_STEP))
 
-    def __init__(self, *arguments: Any, certificates: Certificates, names: Mapping[Target, str], **more: Any) -> None:
+    def __init__(
+        self,
+        *arguments: Any,
+        certificates: Certificates,
+        names: Mapping[Target, str],
+        identified: Callable[[Peer, Sequence[str]], object] = lambda peer, names: None,
+        gone: Callable[[Peer], None] = lambda peer: None,
+        **more: Any,
+    ) -> None:
         super().__init__(*arguments, **more)
+        self.identified = identified
+        self._gone = gone
         self.certificates = certificates
         self._names = names
         self.failed_handshakes = 0
@@ -106,6 +128,11 @@ class TlsListener(TcpListener):
 
     def _outgoing(self, target: Target) -> Connection:
         return TlsConnection(self, None, self._names[target])
+
+    def closed(self, connection: Connection) -> None:
+        super().closed(connection)
+        if connection.flow:
+            self._gone((*connection.address, connection.flow))
 
     def _connect_and_send(self, target: Target, data: bytes) -> None:
         if target in self._names:
@@ -129,6 +156,7 @@ class TlsConnection(Connection):
         self._tls = (certificates.client if name else certificates.server).wrap_bio(
             self._received, self._to_send, server_side=not name, server_hostname=name or None
         )
+        self._name = name
         self._ready = False
         self._early: list[bytes] = []  # to be sent when the handshake is through
         self._early_size = 0
@@ -151,10 +179,19 @@ class TlsConnection(Connection):
         if not self._step(self._tls.do_handshake):
             return False
         self._ready = True
+        if names := [self._name] if self._name else self._shown():
+            self._tls_listener.identified((*self.address, self.flow), names)
         early, self._early = self._early, []
         for data in early:
             self._write(data)
         return not self._over
+
+    def _shown(self) -> list[str]:
+        """The names in the certificate that the other side has shown, when it was asked (RFC 5922 §7.1)."""
+        if not self._tls_listener.certificates.ask_clients:
+            return []
+        certificate = self._tls.getpeercert() or {}
+        return [str(entry[1]) for entry in certificate.get("subjectAltName", ()) if entry[0] == "DNS"]
 
     def _step(self, action: Callable[[], None]) -> bool:
         """Do it and send what TLS wants sent. False: it wants more octets first, or the connection is over."""
