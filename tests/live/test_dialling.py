@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.live.wire import ALICE, BOB, CAROL, DAVE, ERIN, account, assert_unanswered, login
@@ -12,6 +14,13 @@ from tests.peers.service import Service
 from tests.peers.sipp import Sipp
 
 pytestmark = pytest.mark.live
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Refusals come at once: what is said before them is proved in test_guidance.py."""
+    with Service(tmp_path_factory.mktemp("service"), {"guidance__enabled": "false"}) as running:
+        yield running
 
 
 @pytest.mark.parametrize(
@@ -93,6 +102,7 @@ def test_a_barred_or_unknown_number_is_refused(service: Service, dialled: str, s
         call = dave.call(dialled.replace("#", "%23"))
         ended = call.ended()
         assert ended["status"] == status
+        assert not dave.log.all(lambda e: e.get("call") == call.name and e.get("status") == 183)
         if status == 403:
             assert "\nReason:" in ended["headers"], ended["headers"]  # N5: says why
         assert_unanswered(service.record(call.call_id), "refused", status)
