@@ -53,6 +53,7 @@ def trunk_of(gateway: Gateway) -> Trunk:
         register_every=gateway.register_expires,
         probe_every=gateway.probe_interval,
         max_calls=gateway.max_calls,
+        called_in_to=gateway.called_number == "to",
         relay=gateway.relay,
     )
 

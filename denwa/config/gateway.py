@@ -40,7 +40,8 @@ class Gateway(BaseModel):
     registrar: str = ""  # domain of the address of record; empty: `domain`, or `host`
     register_expires: int = Field(0, ge=0, le=86_400)  # to ask for with REGISTER
 
-    # How it wants an INVITE written.
+    # How it writes an INVITE, and how it wants one written.
+    called_number: Literal["request-uri", "to"] = "request-uri"  # where that of an incoming call stands
     number_format: Literal["e164", "e164-plain", "national"] = "e164"
     number_prefix: str = ""
     user_phone: bool = True

@@ -101,11 +101,17 @@ class Trunk:
     register_every: int = 0  # Expires to ask the carrier for
     probe_every: int = 0  # between OPTIONS
     max_calls: int = 0  # channels, both directions together
+    called_in_to: bool = False  # incoming calls have the called number in To
     relay: bool = False  # its media go through the relay
 
     @property
     def located(self) -> bool:
         return self.peer[1] != 0
+
+    @property
+    def usual(self) -> bool:
+        """Its incoming calls are written as a phone would write them."""
+        return not self.called_in_to and self.format.number is not NumberForm.PLAIN_E164
 
     def takes(self, e164: str, number_class: str) -> bool:
         if self.classes and number_class not in self.classes:

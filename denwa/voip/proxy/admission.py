@@ -9,6 +9,7 @@ from typing import Final
 from denwa.numbering.number import PhoneNumber
 from denwa.numbering.reading import NumberClass, Reading, Refusal
 from denwa.voip.context import Context, Trunk
+from denwa.voip.gateways.incoming import called_uri, caller_of
 from denwa.voip.proxy import refusal
 from denwa.voip.proxy.identity import CallerIdentity, incoming_identity
 from denwa.voip.proxy.limits import CallLimits
@@ -77,8 +78,8 @@ class Admission:
         return self._called_by_subscriber(caller, request)
 
     def _called_by_trunk(self, trunk: Trunk, request: Message) -> Admitted | Denied:
-        identity = incoming_identity(request)
-        reading = self._read(request)
+        identity = incoming_identity(request) if trunk.usual else caller_of(request, trunk)
+        reading = self._read(request.uri if trunk.usual else called_uri(request, trunk))
         if isinstance(reading, Denied):
             reading.trunk, reading.identity = trunk, identity
             return reading
@@ -94,7 +95,7 @@ class Admission:
 
     def _called_by_subscriber(self, caller: Subscriber, request: Message) -> Admitted | Denied:
         identity = CallerIdentity(caller.number, "")
-        reading = self._read(request)
+        reading = self._read(request.uri)
         if isinstance(reading, Denied):
             reading.caller, reading.identity, reading.subscriber = caller, identity, caller.number
             return reading
@@ -135,12 +136,12 @@ class Admission:
             return None
         return Reading(PhoneNumber(e164), NumberClass.ON_NET, None, "default")
 
-    def _read(self, request: Message) -> Reading | Denied:
-        own = self._own_number(request.uri)
+    def _read(self, called: bytes) -> Reading | Denied:
+        own = self._own_number(called)
         if own is not None:
             return own
         try:
-            uri = parse_uri(request.uri)
+            uri = parse_uri(called)
         except UriFault as fault:
             return Denied(refusal.NO_NUMBER, text=f"Request-URI: {fault}")
         if isinstance(uri, SipUri):
