@@ -175,11 +175,9 @@ class Storm(RuleBasedStateMachine):
             if round_ > 8:
                 for i in range(_CALLS):
                     self.caller_does(i, "hang_up")
-                self.callee_does("hang_up")
-                self.put(VOICEMAIL, self.machine.hang_up())
+                self.callees_hang_up("up")
             if round_ > 45:  # an answer that nobody acknowledges is given up (RFC 3261 §13.3.1.4)
-                self.put(self.b, self.callee.hang_up("unacknowledged"))
-                self.put(VOICEMAIL, self.machine.hang_up("unacknowledged"))
+                self.callees_hang_up("unacknowledged")
             if round_ < 140:
                 self.time_passes(1.0)
             else:  # callers that were never answered have given up by now
@@ -189,6 +187,10 @@ class Storm(RuleBasedStateMachine):
         self._nothing_stays()
         self._records_are_true()
         self._places_are_given_back_once()
+
+    def callees_hang_up(self, state: str) -> None:
+        self.put(self.b, self.callee.hang_up(state))
+        self.put(VOICEMAIL, self.machine.hang_up(state))
 
     def _nothing_stays(self) -> None:
         assert self.wire.transactions == 0
@@ -208,13 +210,13 @@ class Storm(RuleBasedStateMachine):
         heard = {call_id for call_id, caller in self.callers.items() if caller.answered}
         assert heard <= {entry.call_id for entry in answered.values()}
         if not self.restarts:
-            rows = Counter(entry.call_id for entry in self.wire.calls)
+            rows = Counter((entry.call_id, entry.leg) for entry in self.wire.calls)
             assert set(rows.values()) <= {1}, "a call with two rows"
 
     def _places_are_given_back_once(self) -> None:
         assert set(Counter(self.wire.voicemail.released).values()) <= {1}
         if not self.restarts:
-            used = sum(entry.voicemail for entry in self.wire.calls)
+            used = sum(entry.voicemail for entry in self.wire.calls if entry.leg != "forwarded")
             assert len(self.wire.voicemail.released) + used == self.places
 
 
