@@ -132,6 +132,13 @@ class RawPeer:
             assert left > 0, f"no {what} {method} within {timeout} s; waiting: {[m.start for m in self._waiting]}"
             self._read(left)
 
+    def next(self, timeout: float = 5) -> Message:
+        """Whatever comes next; what waits is dropped."""
+        self.forget()
+        self._read(timeout)
+        assert self._waiting, f"nothing within {timeout} s"
+        return self._waiting.pop()
+
     def expect_silence(self, seconds: float) -> None:
         """Nothing at all may come for so long."""
         self._read(seconds)

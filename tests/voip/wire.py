@@ -16,7 +16,7 @@ from denwa.numbering import load_plan
 from denwa.voip.calls.journal import CallEntry, EndEntry
 from denwa.voip.context import EngineSettings, HeldGroup, Trunk
 from denwa.voip.engine import SipEngine
-from denwa.voip.proxy.ports import GuidancePlaces, NoPlace, Place, PlaceRequest
+from denwa.voip.proxy.ports import GuidancePlaces, LivePrices, NoPlace, Place, PlaceRequest
 from denwa.voip.push.ports import PushService
 from denwa.voip.push.waking import Waking
 from denwa.voip.sip.digest import Digest
@@ -77,6 +77,7 @@ class Wire:
     """Time runs only when told; groups are committed only when told, or at once with `auto_commit`."""
 
     guidance: GuidancePlaces | None = None
+    prices: LivePrices | None = None
 
     def __init__(
         self,
@@ -131,6 +132,7 @@ class Wire:
             lambda: b"%016x" % next(self._tokens),
             self.voicemail if self._has_voicemail else None,
             self.guidance,
+            prices=self.prices,
         )
         if self._push_service is not None and self.settings.push.providers:
             ctx = self.engine.ctx

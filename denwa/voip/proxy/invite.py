@@ -25,7 +25,7 @@ from denwa.voip.proxy.setup import CallSetup
 from denwa.voip.proxy.targets import TargetChoice
 from denwa.voip.sip.checks import unsupported_extensions
 from denwa.voip.sip.fields import FieldFault, address_uri
-from denwa.voip.sip.message import CONTACT, FROM, Message
+from denwa.voip.sip.message import CONTACT, FROM, ROUTE, Message
 from denwa.voip.sip.peer import Peer
 from denwa.voip.sip.transactions import ServerTransaction
 
@@ -99,6 +99,7 @@ class InviteChain:
             ctx.refuse(server, 483, "Max-Forwards used up", now)
         else:
             strip_own_routes(ctx, request)
+            request.remove(ROUTE)  # where a call goes is decided here, by its number: a caller's Route leads nowhere
             return False
         return True
 
