@@ -21,7 +21,7 @@ from denwa.voip.proxy.fraud import ORDINARY_LIMITS, LimitSettings
 from denwa.voip.push.parameters import NO_PUSH, PushRules
 from denwa.voip.registrar.guessing import ORDINARY_GUESSING, GuessGuard, GuessLimits
 from denwa.voip.sip.digest import Digest
-from denwa.voip.sip.message import USER_AGENT, Message
+from denwa.voip.sip.message import CALL_ID, USER_AGENT, Message
 from denwa.voip.sip.peer import Peer
 from denwa.voip.sip.response import make_response, reason_header
 from denwa.voip.sip.timers import TimerQueues
@@ -170,14 +170,14 @@ class Context:
 
     def refuse(self, transaction: ServerTransaction, status: int, text: str, now: float, *extra: bytes) -> None:
         """Answer with a failure that says why: Reason header, counter, log line."""
-        self.note_refusal(transaction, status, text)
+        self.note_refusal(transaction.request, status, text)
         self.respond(transaction, status, now, [reason_header(status, text), *extra])
 
-    def note_refusal(self, transaction: ServerTransaction, status: int, text: str) -> None:
+    def note_refusal(self, request: Message | None, status: int, text: str) -> None:
         """The counter and the log line of a refusal."""
-        request = transaction.request
-        call_id = request.call_id.decode("utf-8", "replace") if request else "?"
-        self.note(f"{transaction.method.decode('utf-8', 'replace')} {call_id}: {status} {text}")
+        if request is not None:
+            call_id = printable(request.call_id or request.value(CALL_ID) or b"?")
+            self.note(f"{printable(request.method)} {call_id}: {status} {text}")
         self.counters["refused", str(status)] += 1
 
     def challenge(self, transaction: ServerTransaction, *, stale: bool, now: float) -> None:

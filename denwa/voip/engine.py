@@ -375,6 +375,7 @@ class SipEngine:
     def _refuse_stateless(self, request: Message, status: int, text: str, peer: Peer, *extra: bytes) -> None:
         if VIA not in request.at:
             return  # nobody could tell what the answer is to
+        self.ctx.note_refusal(request, status, text)
         lines = [reason_header(status, text), *extra]
         if all(kind in request.at for kind in (FROM, TO, CALL_ID, CSEQ)):
             self.ctx.send(peer, make_response(request, status, self.ctx.token(), lines))

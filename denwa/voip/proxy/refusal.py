@@ -58,6 +58,7 @@ NOT_SECURE: Final = Refused(
 MAILBOX_FULL: Final = Refused("mailbox-full", 480, 42, "the mailbox is full")
 NO_PLACE: Final = Refused("no-voicemail-place", 480, 42, "voicemail has no place")
 NOT_FORWARDED: Final = Refused("not-forwarded", 480, 21, "the call is not forwarded")
+NO_RELAY: Final = Refused("no-relay", 503, 34, "the media relay has no ports at present", "congestion", EndCause.FAILED)
 NO_GATEWAY: Final = Refused("no-gateway", 503, 34, "no gateway to the telephone network", "congestion", EndCause.FAILED)
 
 _OWN: Final = (
@@ -78,6 +79,7 @@ _OWN: Final = (
     MAILBOX_FULL,
     NO_PLACE,
     NOT_FORWARDED,
+    NO_RELAY,
     NO_GATEWAY,
 )
 _Q850_OF_NUMBERS: Final = {

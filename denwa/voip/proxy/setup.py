@@ -17,7 +17,7 @@ from denwa.voip.proxy.attempt import GUARD, RING, SILENCE, Branch, Setup, Target
 from denwa.voip.proxy.forward import foreign_routes, loop_mark, record_route
 from denwa.voip.proxy.outward import SILENCE_LIMIT, Outward, Verdict
 from denwa.voip.proxy.ports import GuidancePlaces, NoPlace, Place, PlaceRequest, VoicemailPlaces
-from denwa.voip.proxy.refusal import MAILBOX_FULL, NO_COMMON_MEDIA, NO_PLACE, NOT_REACHED
+from denwa.voip.proxy.refusal import MAILBOX_FULL, NO_COMMON_MEDIA, NO_PLACE, NO_RELAY, NOT_REACHED
 from denwa.voip.proxy.unanswered import Unanswered
 from denwa.voip.sip.fields import FieldFault, address_uri, tag_of
 from denwa.voip.sip.message import CONTACT, TO, Message
@@ -114,6 +114,7 @@ class CallSetup:
         if lease and self._voicemail is not None:
             self._voicemail.release(lease)
         setup.failure = (503, None, NO_PORTS)
+        setup.why = NO_RELAY
         self._next(call, now)
 
     def _ask_place(self, call: Call, setup: Setup, now: float) -> None:

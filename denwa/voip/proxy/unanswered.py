@@ -48,7 +48,7 @@ class Unanswered:
         else:
             reason, cause = setup.why.name, setup.why.end_cause
             ctx.counters["refused_calls", reason] += 1
-            ctx.note_refusal(setup.server, status, text)
+            ctx.note_refusal(setup.server.request, status, text)
         call.voicemail = False
         ctx.group.calls.append(call.entry(ctx.now_ms, cause, status, reason))
         if call.forwarded:

@@ -14,7 +14,7 @@ from denwa.voip.calls.call import Call, CallState
 from denwa.voip.calls.journal import BindingEntry
 from denwa.voip.context import Context, printable
 from denwa.voip.proxy.attempt import Setup, Target, TargetKind
-from denwa.voip.proxy.refusal import NOT_REACHED
+from denwa.voip.proxy.refusal import NOT_REACHED, NOT_SECURE
 from denwa.voip.push.parameters import PushDevice, push_device
 from denwa.voip.push.ports import PushAnswer, PushRequest, PushService
 from denwa.voip.sip.checks import asks_for
@@ -204,6 +204,7 @@ class Waking:
         if call.state is CallState.SETUP and not setup.cancelled:
             if setup.secure and not is_tls(target.peer):
                 setup.failure = (480, None, "the called side is not reached over TLS")
+                setup.why = NOT_SECURE
             else:
                 left = float(math.ceil(max(sleeper.target.ring_time - (now - sleeper.since), 1.0)))
                 asleep = target.asleep if target.kind is TargetKind.SLEEPING and target is not sleeper.target else None

@@ -202,6 +202,23 @@ def test_a_refusal_that_is_decided_elsewhere_is_told_in_the_same_ways(
     assert_told((wire, phone, to(phone.invite("0312345678"), phone.peer)), KNOWN[name])
 
 
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("Require: time-travel\r\n", 420),
+        ("Call-Info: <sip:x>\r\nCSeq: 4294967296 REGISTER\r\n", 400),
+    ],
+)
+def test_a_request_that_is_refused_before_it_is_anybodys_is_logged_and_counted(text: str, status: int) -> None:
+    wire = Wire()
+    phone = Phone(wire, 1)
+    response = to(wire.send(phone.peer, phone.register_text(text)), phone.peer)
+    assert response.status == status
+    assert f"SIP;cause={status};" in (response.value(m.REASON) or b"").decode()
+    assert wire.counters["refused", str(status)] == 1
+    assert [note for note in wire.engine.ctx.notes if note.startswith(f"REGISTER reg-50010001-5061: {status} ")]
+
+
 def test_each_reason_has_a_name_of_its_own_that_fits_the_record() -> None:
     for name, why in KNOWN.items():
         assert name == why.name
