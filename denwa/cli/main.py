@@ -19,6 +19,7 @@ COMMANDS = {
     "forward": ("denwa.cli.forward", "forward", "forwardings that the operator stopped"),
     "limits": ("denwa.cli.limits", "limits", "what bounds a subscriber's calls; lift a hold"),
     "congestion": ("denwa.cli.congestion", "congestion", "restrict calls at once and for a set time"),
+    "gateways": ("denwa.cli.gateways", "gateways", "gateways of the running service, and how they are"),
     "calls": ("denwa.cli.calls", "calls", "call records, and calls in progress"),
     "rate": ("denwa.cli.rate", "rate", "rate files offline"),
     "dial": ("denwa.cli.dial", "dial", "how a dialled number is read"),

@@ -11,6 +11,7 @@ import json
 import logging
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
@@ -294,6 +295,8 @@ class _Control:
         elif word == "trace":
             call_id = argument.encode()
             return self._server.trace.ladder(call_id, self._server.engine.ctx.veiled(call_id)).replace("\n", LINE_BREAK)
+        elif word == "gateways":
+            return json.dumps(self._server.engine.ctx.lines.shown(time.monotonic()))
         elif word == "cut":
             return f"ok {self._server.cut_call(argument)}"
         else:

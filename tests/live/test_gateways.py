@@ -138,6 +138,9 @@ def test_a_carrier_that_wants_a_registration_gets_calls_once_it_has_one(tmp_path
         assert f"<sip:u123@{service.address}>" in asked[-1].header("Contact")
         assert [m.header("CSeq") for m in asked] == ["1 REGISTER", "2 REGISTER", "3 REGISTER"]
         eventually(lambda: "carrier: registered" in service.log())
+        (shown,) = json.loads(service.cli("gateways", "--json"))
+        assert (shown["address"], shown["state"], shown["registration"]) == (
+            f"udp:127.0.0.1:{port}", "up", "registered")  # fmt: skip
         with Sipp(tmp_path, "callee", port=port, ring=0) as callee:
             caller = call(service)
             callee.finished()
@@ -170,6 +173,7 @@ def test_options_find_a_dead_gateway_and_its_return_and_until_then_calls_are_503
         assert peer.expect("OPTIONS").get("to").startswith(f"<sip:127.0.0.1:{port}>")
         eventually(lambda: f"gateway probed (udp:127.0.0.1:{port}) is down" in service.log(100_000), 20)
         assert "denwa_gateway_addresses_down 1.0" in service.metrics()
+        assert f"probed   udp:127.0.0.1:{port}  down" in service.cli("gateways")
         refused = sipp.run(service.folder, "refused_caller", service=service.address, number=FIXED, status=503,
                            **login(ALICE))  # fmt: skip
         assert "no gateway to the telephone network works" in " ".join(m.header("Reason") for m in refused)

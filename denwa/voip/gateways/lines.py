@@ -131,6 +131,21 @@ class Lines:
         unlocated = sum(not gateway.lines for gateway in self._outgoing)
         return {"gateway_addresses_up": float(up), "gateway_addresses_down": float(len(lines) - up + unlocated)}
 
+    def shown(self, now: float) -> list[dict[str, str | int]]:
+        """For the operator: one entry for each address of each gateway, and one for a gateway without any."""
+        out: list[dict[str, str | int]] = []
+        for gateway in self.gateways.values():
+            same: dict[str, str | int] = {
+                "gateway": gateway.trunk.name,
+                "priority": gateway.trunk.priority,
+                "calls": gateway.calls,
+                "max_calls": gateway.trunk.max_calls,
+                "registration": (gateway.barred or "registered") if gateway.trunk.register_every else "",
+            }
+            places = [(flow_text(line.peer), _state_of(line, now)) for line in gateway.lines] or [("", "no address")]
+            out += [same | {"address": address, "state": state} for address, state in places]
+        return out
+
     # -- what calls and probes say ---------------------------------------------------------------------------------
 
     def good(self, line: Line, now: float) -> None:
@@ -168,6 +183,15 @@ class Lines:
                 self.held[call].remove(gateway)
         if not self.held.get(call):
             self.held.pop(call, None)
+
+
+def _state_of(line: Line, now: float) -> str:
+    health = line.health
+    if not line.trunk.outgoing:
+        return "incoming only"
+    if health.shut_until > now:
+        return f"left alone for {round(health.shut_until - now)} s"
+    return health.condition.value
 
 
 def _special(trunk: Trunk) -> bool:

@@ -52,6 +52,18 @@ def test_a_gateway_that_is_not_to_be_probed_hears_nothing() -> None:
     assert wire.sent == []
 
 
+def test_the_operator_is_shown_each_address_and_how_it_is() -> None:
+    nowhere = trunk("new", ("", 0), sources=frozenset(), priority=5, account=ACCOUNT, register_every=60)
+    wire = Wire(trunks=(trunk("a", FIRST, max_calls=2), nowhere, trunk("in", SECOND, outgoing=False)))
+    lines = wire.engine.ctx.lines
+    lines.bad(lines.gateways["a"].lines[0], "503", wire.now, 60)
+    shown = [(one["gateway"], one["address"], one["state"], one["registration"]) for one in lines.shown(wire.now)]
+    assert shown == [
+        ("a", "udp:192.0.2.80:5080", "left alone for 60 s", ""), ("new", "", "no address", "not yet registered"),
+        ("in", "udp:192.0.2.81:5080", "incoming only", ""),
+    ]  # fmt: skip
+
+
 def test_each_answer_to_options_is_followed_by_the_next_question_in_time() -> None:
     wire = started(probe_every=30)
     asked = wire.sent[-1][1]
