@@ -54,12 +54,12 @@ class Relay:
         "ending",
         "from_caller",
         "late_offer",
-        "passed",
         "provisional",
         "request",
         "server",
         "timer_supported",
         "waiting",
+        "waiting_since",
     )
 
     def __init__(
@@ -74,7 +74,6 @@ class Relay:
         self.from_caller = from_caller
         self.late_offer = request.method == b"INVITE" and not has_sdp(request)
         self.client: ClientTransaction | None = None
-        self.passed = False
         self.provisional = False
         self.cancel_wanted = False
         self.asked_interval = 0  # of a refresh: the session interval it asks for
@@ -82,6 +81,7 @@ class Relay:
         self.contact = b""  # of a target refresh: in force with its 2xx (RFC 3261 §12.2.1.2)
         self.ending = False  # a BYE whose answer decides whether the call ends
         self.waiting: tuple[int, bytes] | None = None  # its answer, until the end is on disk
+        self.waiting_since = 0.0
         self.due = 0.0
 
     def on_response(self, client: ClientTransaction, response: Message, now: float) -> None:
@@ -182,7 +182,7 @@ class Dialogs:
             ctx.refuse(server, 481, "no such call", now)
             return
         call, from_caller = found
-        known = self._other_peer(call, not from_caller)
+        known = call.caller.peer if from_caller else self._other_peer(call, True)
         if peer != known and not proves_party(ctx, server, call, from_caller, request, peer, known, now):
             return
         if request.cseq < (call.caller if from_caller else call.callee).cseq:
@@ -296,7 +296,6 @@ class Dialogs:
         key = ctx.new_branch()
         data = request.encode_under(ctx.via_line(peer, key))
         relay.request = None
-        relay.passed = True
         relay.client = ctx.layer.request(key, request.method, data, peer, relay, now)
 
     def ack(self, request: Message, peer: Peer, now: float) -> None:
@@ -305,7 +304,8 @@ class Dialogs:
         if found is None or not count_hop(request):
             return
         call, from_caller = found
-        if not is_known_source(self.ctx, call, from_caller, peer, self._other_peer(call, not from_caller)):
+        known = call.caller.peer if from_caller else self._other_peer(call, True)
+        if peer != known and not is_known_source(self.ctx, call, from_caller, peer, known):
             self.ctx.counters["dropped", "ACK from a stranger"] += 1
             return
         strip_own_routes(self.ctx, request)

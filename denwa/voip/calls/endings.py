@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SLOW = 33  # timer kind
 SLOW_AFTER: Final = 0.2  # seconds
+HALF: Final = SLOW_AFTER / 2
 LINGER_TIME: Final = 32.0
 # Answers by which a phone says that it has no such call (RFC 3261 §15.1.1, RFC 5057 §5.1).
 GONE: Final = frozenset((404, 408, 410, 481, 604))
@@ -67,7 +68,6 @@ class Endings:
         """The far end's last word on a BYE. True: the record is closed by it, and the answer must wait for that."""
         call = relay.call
         relay.ending = False
-        relay.due = 0.0
         if call.state is not CallState.UP:
             return False  # closed by another BYE, which crossed this one
         call.byes -= 1
@@ -100,7 +100,9 @@ class Endings:
     def hold_answer(self, relay: Relay, answer: tuple[int, bytes], now: float) -> None:
         """Let the answer to a BYE (its status and its bytes) go on once the end is on disk."""
         relay.waiting = answer
-        relay.due = self._ctx.timers.start(relay, SLOW, SLOW_AFTER, now)
+        relay.waiting_since = now
+        if not relay.due:
+            relay.due = self._ctx.timers.start(relay, SLOW, SLOW_AFTER, now)
         self._ctx.hold(self._release_answer, relay)
 
     def _release_answer(self, relay: Relay, now: float) -> None:
@@ -111,8 +113,13 @@ class Endings:
             self._ctx.layer.respond(relay.server, status, data, now)
 
     def on_slow(self, relay: Relay, now: float) -> None:
-        """200 ms have passed: since the BYE without an answer to it, or since the answer without the disk."""
+        """200 ms have passed since the BYE without an answer to it, or 100 to 200 ms since its answer without the disk
+        being done."""
+        relay.due = 0.0
         if relay.waiting is not None:
+            if now - relay.waiting_since < HALF - 0.001:  # the timer is the BYE's: nearly all are answered at once
+                relay.due = self._ctx.timers.start(relay, SLOW, HALF, now)
+                return
             self._ctx.counters["journal", "end_passed_before_commit"] += 1
             self._release_answer(relay, now)
         elif relay.ending and relay.call.state is CallState.UP:

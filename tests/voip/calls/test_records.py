@@ -90,9 +90,9 @@ def test_the_answer_to_a_bye_passes_after_200_ms_when_the_disk_is_slow_and_the_e
     wire.wait(9.0)
     wire.auto_commit = False
     bye = to(up.a.send("BYE"), b.peer)
-    wire.wait(0.1)
+    wire.wait(0.15)
     b.answer(bye, 200)
-    assert wire.wait(0.199) == []
+    assert wire.wait(0.149) == []
     assert to(wire.wait(0.002), a.peer).status == 200
     wire.wait(5.0)
     assert wire.commit() == []  # and is not sent twice
