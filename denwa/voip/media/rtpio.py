@@ -15,6 +15,11 @@ from denwa.voip.media.relay import Crossing, Heard, RelayEnd, StreamEnd
 
 log = logging.getLogger(__name__)
 PATIENCE: Final = 0.25  # seconds that an answer may take
+TRIES: Final = 3  # it draws ports, and now and then finds none though some are free
+# Its threads close the sockets of a session that has ended when a packet wakes them, so that one which has given all
+# its ports away might never give any again. Some ports stay free, and each release sends a packet to a session of ours.
+_USED: Final = 0.9
+_WAKER: Final = "wake"
 # No session ends by silence: calls on hold are silent. The calls give their ports back, and so does the process.
 _LONGEST: Final = 7 * 86_400
 _CALLER, _CALLEE = "c", "d"
@@ -47,23 +52,34 @@ class RtpIo:
             raise RelayFault(f"rtp.io cannot be loaded: {fault}") from None
         arguments = ["-F", "-d", "crit", "-l", bind, "-m", str(first), "-M", str(last), "-T", str(_LONGEST)]
         try:
-            self._proxy: Any = rtpproxy(extra_args=arguments)
-        except RuntimeError as fault:
+            _try_address(bind)
+            # Without modules: one of those it loads by itself writes a file of calls wherever the service runs.
+            self._proxy: Any = rtpproxy(extra_args=arguments, modules=())
+        except (RuntimeError, OSError) as fault:
             raise RelayFault(f"rtp.io does not start on {bind}, ports {first} to {last}: {fault}") from None
         self._socket: socket.socket = self._proxy.rtpp_sock
         self._socket.settimeout(PATIENCE)
         self._owed = 0  # answers that did not come in time
         self._sessions: dict[str, _Session] = {}
+        self._free = int((last - first + 1) // 2 * _USED) // 2  # streams: each takes two pairs of ports
+        self._wake_at = ("127.0.0.1" if bind == "0.0.0.0" else bind, 0)
+        self._waking = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._waking.setblocking(False)
+        given = self.cross(Crossing(_WAKER, True, False, (StreamEnd(self._wake_at[0], 9, True),), b""))
+        if given is None or given[0] is None:
+            raise RelayFault(f"rtp.io gets no ports from {first} to {last}")
+        self._wake_at = (self._wake_at[0], given[0].port)
 
     def close(self) -> None:
         """Stop the relay's threads."""
         for session in list(self._sessions):
             self.release(session)
+        self._waking.close()
         self._proxy = None
 
     @property
     def sessions(self) -> int:
-        return len(self._sessions)
+        return len(self._sessions) - 1  # without the one that wakes
 
     def kept(self) -> frozenset[str]:
         """Nothing outlives the process."""
@@ -90,11 +106,21 @@ class RtpIo:
         # packets tell both.
         how = "UA" if stream.known else "U"
         other = f" {receiver};{number}" if number in session.streams else ""
-        words = self._ask(f"{how} {name} {stream.host} {stream.port} {sender};{number}{other}").split()
+        if not other and not self._free:
+            log.error("all ports of the media relay are in use")
+            return 0
+        command = f"{how} {name} {stream.host} {stream.port} {sender};{number}{other}"
+        words: list[str] = []
+        for _ in range(TRIES):
+            words = self._ask(command).split()
+            if not words or not words[0].startswith("E7"):
+                break
         if not words or not words[0].isdigit() or not 0 < int(words[0]) < 65536:
             log.error("rtp.io gives no port: %s", " ".join(words) or "no answer")
             return 0
-        session.streams.add(number)
+        if not other:
+            session.streams.add(number)
+            self._free -= 1
         return int(words[0])
 
     def heard(self, session: str) -> Heard | None:
@@ -117,29 +143,41 @@ class RtpIo:
     def release(self, session: str) -> None:
         known = self._sessions.pop(session, None)
         if known is not None and known.streams:
+            self._free += len(known.streams)
             other = _CALLEE if known.first == _CALLER else _CALLER
             self._ask(f"D {session} {known.first} {other}")
+            self._wake()
+
+    def _wake(self) -> None:
+        host, port = self._wake_at
+        for its_port in (port, port + 1):  # RTP and RTCP have a thread each
+            with contextlib.suppress(OSError):
+                self._waking.sendto(b"\0", (host, its_port))
 
     def active(self) -> int:
-        """Sessions as rtp.io itself counts them; -1: it does not answer."""
+        """Calls' sessions as rtp.io itself counts them; -1: it does not answer."""
         for line in self._ask("I").splitlines():
             name, _, value = line.partition(":")
             if name == "active sessions":
-                return int(value)
+                return int(value) - 1
         return -1
 
     def _ask(self, command: str) -> str:
         """One command and its answer, "" when none comes in time."""
         try:
-            while self._owed:
-                self._socket.recv(8192)
-                self._owed -= 1
+            while self._owed > 0:
+                self._owed -= self._socket.recv(8192).count(b"\n")
             self._socket.sendall(command.encode() + b"\n")
-            self._owed += 1
+            self._owed = 1
             answer = self._socket.recv(8192)
-            self._owed -= 1
+            self._owed = 0
         except OSError as fault:
-            with contextlib.suppress(OSError):
-                log.error("rtp.io does not answer: %s", fault)
+            log.error("rtp.io does not answer: %s", fault)
             return ""
         return answer.decode("ascii", "replace").strip()
+
+
+def _try_address(host: str) -> None:
+    """rtp.io finds out with the first call. Raises OSError when `host` is no address of this machine."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind((host, 0))
