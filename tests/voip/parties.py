@@ -25,6 +25,7 @@ class Caller:
         self._cancel = self._part("CANCEL")
         self.state = "idle"
         self.answered = False
+        self.stubborn = 0  # refuses so many BYEs and talks on
         self.talk: Talk | None = None
         self._unanswered: Out = []
         self._provisional = False
@@ -98,6 +99,9 @@ class Caller:
             return [answer(message, 200 if self.state == "up" else 481, self.phone.peer)]
         known = self.state == "up"
         if message.method == b"BYE":
+            if known and self.stubborn:
+                self.stubborn -= 1
+                return [answer(message, 500, self.phone.peer)]
             self.state, self._unanswered = "over", []
         return [answer(message, 200 if known else 481, self.phone.peer)]
 
@@ -108,6 +112,7 @@ class Callee:
     def __init__(self, phone: Phone) -> None:
         self.phone = phone
         self.calls: dict[str, dict] = {}
+        self.stubborn = 0  # refuses so many BYEs and talks on
 
     def _say(self, call: dict, status: int) -> Out:
         body = SDP if status == 200 else ""
@@ -122,9 +127,12 @@ class Callee:
         call = self._choose("ringing")
         return self._say(call, 200) if call else []
 
-    def reject(self) -> Out:
+    def reject(self, status: int = 486) -> Out:
         call = self._choose("ringing")
-        return self._say(call, 486) if call else []
+        return self._say(call, status) if call else []
+
+    def fail(self) -> Out:
+        return self.reject(503)
 
     def hang_up(self, state: str = "up") -> Out:
         call = self._choose(state)
@@ -164,6 +172,9 @@ class Callee:
             ]
         known = call["state"] in ("up", "unacknowledged")
         if message.method == b"BYE":
+            if known and self.stubborn:
+                self.stubborn -= 1
+                return [answer(message, 500, self.phone.peer)]
             call["state"], call["bye"] = "over", []
         return [answer(message, 200 if known else 481, self.phone.peer)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from denwa.voip.calls.call import restore_call
-from denwa.voip.calls.journal import CallEntry
+from denwa.voip.calls.journal import BindingEntry, CallEntry
 from denwa.voip.sip import message as m
 from tests.voip.wire import GATEWAY, SDP, CallUp, Phone, Sent, Wire, answer, call_up, starts, subscriber, text_of, to
 
@@ -25,10 +25,11 @@ def journal(wire: Wire) -> list[CallEntry]:
 def restart(wire: Wire, *, away: float = 5.0) -> None:
     """The process is killed and started again after `away` seconds; what was not committed is lost."""
     open_calls = journal(wire)
-    bindings = [binding for group in wire.committed for binding in group.bindings]
+    last_words = {(word.aor, word.contact): word for group in wire.committed for word in group.bindings}
+    bindings = [word for word in last_words.values() if isinstance(word, BindingEntry)]
     wire.now += away
     wire.start()
-    wire.engine.restore(bindings, open_calls, wire.now, wire.ms)  # type: ignore[arg-type]
+    wire.engine.restore(bindings, open_calls, wire.now, wire.ms)
     wire.collect()
 
 
