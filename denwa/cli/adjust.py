@@ -14,6 +14,7 @@ from denwa.cli.calls import Moment
 from denwa.cli.day_arguments import DAY
 from denwa.cli.desk import at_the_keyboard, phone_number
 from denwa.cli.main import settings_of
+from denwa.cli.number_fee_posting import NUMBER_FEE, NUMBER_FEE_REASON
 from denwa.cli.rating_desk import month_name, now_ms
 from denwa.rating.adjustment import AdjustmentKind
 from denwa.rating.arithmetic.computed import computed
@@ -215,16 +216,19 @@ def evasion(
 @click.option(
     "--all", "everyone", is_flag=True, help="every contract with a payment card; what is posted stays as it is"
 )
-@click.option("--reason", default="番号発行手数料 (料金表 第1表 第4)", show_default=True)
+@click.option("--reason", default=NUMBER_FEE_REASON, show_default=True)
 @click.option("--who", default=None, help="who decides it; else the name of the login")
 @click.option("--dry-run", is_flag=True, help="show the working; write nothing")
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_context
 def number_fee(ctx: click.Context, /, number: str | None, everyone: bool, **given: Any) -> None:
-    """T7 番号発行手数料: 500 yen for each of the 2nd to 5th number on one payment card, cancelled ones counted."""
+    """T7 番号発行手数料: 500 yen for each of the 2nd to 5th number on one payment card, cancelled ones counted.
+
+    The daily step charges it by itself, but for a card that was set or changed after the contract.
+    """
     if everyone == bool(number):
         raise click.UsageError("name the contract, or --all")
-    intent = _intent(AdjustmentKind.NUMBER_FEE, "number-fee", given | {"reference": None})
+    intent = _intent(AdjustmentKind.NUMBER_FEE, NUMBER_FEE, given | {"reference": None})
     own = phone_number(number).e164 if number else ""
     with adjust_desk(settings_of(ctx)) as desk:
         if number:

@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 
 from denwa.cli.desk import announce, at_the_keyboard, databases, refusals, utc_now
 from denwa.cli.main import StateError
+from denwa.cli.number_fee_posting import NumberFeePosting
 from denwa.cli.profile_interest import InterestByProfile
 from denwa.config.settings import Settings
 from denwa.contracts.billing_life import Bill, Policy
@@ -60,6 +61,8 @@ class InterestPosting:
 def open_billing(engine: Engine, settings: Settings) -> BillingRun:
     """The daily step over the main database of these settings."""
     billing = settings.billing
+    accounts = SqlAccounts(engine)
+    adjuster = Adjuster(SqlLedger(engine), accounts)
     return BillingRun(
         store=SqlBillingStore(engine),
         policy=Policy(billing.notice_days, billing.unconfirmed_days),
@@ -68,8 +71,9 @@ def open_billing(engine: Engine, settings: Settings) -> BillingRun:
         service=settings.mail.service_name,
         sender=settings.mail.sender,
         late_interest=InterestByProfile(partial(_profile_of, SqlContractsStore(engine)), billing.profile_directory),
-        ledger=InterestPosting(Adjuster(SqlLedger(engine), SqlAccounts(engine))),
+        ledger=InterestPosting(adjuster),
         dormancy=_dormant_on,
+        number_fees=NumberFeePosting(engine, accounts, adjuster),
     )
 
 

@@ -1,7 +1,8 @@
 """The daily step of billing life, and the reading of the agent's results (L2, L3, K9).
 
 Both take closed months' bills in, carry out what is due for each contract, write and give notices, and charge interest
-on what was paid late. What is done follows from the facts, so doing it again, or not on some day, changes nothing.
+on what was paid late; the daily step charges number fees too (T7). What is done follows from the facts, so doing it
+again, or not on some day, changes nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from denwa.contracts.dormancy import Dormant, due_notices, outdated, told
 from denwa.contracts.faults import ContractFault
 from denwa.contracts.notices import Addressee, Notice, NoticeKind, NoticeState, dormancy_notice
 from denwa.contracts.payments import PaymentResult, ResultRow, applied
-from denwa.contracts.ports import BillingStore, DormancyRule, InterestLedger, LateInterestRule
+from denwa.contracts.ports import BillingStore, DormancyRule, InterestLedger, LateInterestRule, NumberFeeLedger
 from denwa.contracts.standing import Clerk
 from denwa.contracts.subscriber import State
 
@@ -73,6 +74,7 @@ class BillingRun:
     late_interest: LateInterestRule
     ledger: InterestLedger
     dormancy: DormancyRule
+    number_fees: NumberFeeLedger
 
     def run(self, day: date, who: str, now: datetime) -> Report:
         """Everything that is due on `day` (Asia/Tokyo); `who` and `now` are for the change log."""
@@ -86,6 +88,7 @@ class BillingRun:
         self._write_dormancy(report, who, now)
         self.give(report, who, now)
         self._charge_interest(report, who, now)
+        self._charge_number_fees(report, who, now)
         return report
 
     def read(self, rows: Iterable[ResultRow | BadRow], day: date, who: str, now: datetime) -> Reading:
@@ -246,6 +249,14 @@ class BillingRun:
                     if bill.interest_yen:
                         unit.log([bill.subscriber], what)
                         report.done.append(Done(bill.subscriber, what))
+
+    def _charge_number_fees(self, report: Report, who: str, now: datetime) -> None:
+        charged = [Done(number, f"number fee: {working}") for number, working in self.number_fees(who, now)]
+        for batch in _batches(charged):
+            with self.store.changing(who, now) as unit:
+                for done in batch:
+                    unit.log([done.subscriber], done.what)
+        report.done += charged
 
 
 def give_by_hand(clerk: Clerk, notice: Notice, channel: str) -> None:

@@ -241,6 +241,15 @@ class InterestLedger(Protocol):
         ...
 
 
+class NumberFeeLedger(Protocol):
+    def __call__(self, who: str, now: datetime) -> list[tuple[str, str]]:
+        """T7: charge the fees for further numbers on one card that are not in the ledger yet.
+
+        What was charged now: (E.164, working). Doing it again charges nothing.
+        """
+        ...
+
+
 class DormancyRule(Protocol):
     def __call__(self, contract: QuietContract) -> date:
         """The first day on which the contract has had 12 months in a row without a bill."""

@@ -47,6 +47,23 @@ class Refused(NamedTuple):
     why: str
 
 
+def number_fees(accounts: Accounts, cards: Iterable[Sequence[str]]) -> Iterator[Draft | Refused]:
+    """T7 for cards, each with its numbers in the order in which they were given, cancelled ones among them."""
+    for card in cards:
+        terms = accounts.terms(card)
+        for before, number in enumerate(card):
+            if number not in terms:
+                yield Refused(number, "no subscriber")
+                continue
+            try:
+                fee = number_fee(before)
+            except ArithmeticRefusal as refusal:
+                yield Refused(number, str(refusal))
+                continue
+            given_on = tokyo_day(terms[number].service_start_ms)
+            yield Draft(number, billing_month_of(given_on, terms[number].bill_day), fee)
+
+
 @dataclass(frozen=True, slots=True)
 class ContractAdjustments:
     """Computes drafts; writes nothing. `unknown` names months (YYYY-MM) whose records are not to be relied on."""
@@ -105,20 +122,8 @@ class ContractAdjustments:
         yield from self._strangers(numbers)
 
     def number_fees(self, cards: Iterable[Sequence[str]]) -> Iterator[Draft | Refused]:
-        """T7 for cards, each with its numbers in the order in which they were given, cancelled ones among them."""
-        for card in cards:
-            terms = self.accounts.terms(card)
-            for before, number in enumerate(card):
-                if number not in terms:
-                    yield Refused(number, "no subscriber")
-                    continue
-                try:
-                    fee = number_fee(before)
-                except ArithmeticRefusal as refusal:
-                    yield Refused(number, str(refusal))
-                    continue
-                given_on = tokyo_day(terms[number].service_start_ms)
-                yield Draft(number, billing_month_of(given_on, terms[number].bill_day), fee)
+        """T7; see `number_fees`."""
+        return number_fees(self.accounts, cards)
 
     def _terms(self, numbers: Sequence[str]) -> list[AccountTerms]:
         terms = self.accounts.terms(numbers)

@@ -317,6 +317,35 @@ def test_a_new_bill_starts_the_twelve_months_anew(terminal: Terminal, exchange: 
     assert [one["dormant_on"] for one in listed] == ["2027-11-01"]
 
 
+def test_the_step_charges_number_fees_and_says_so(terminal: Terminal, exchange: Exchange) -> None:  # T7
+    for number in ("05050010011", "05050010012"):
+        terminal.done(
+            "subscriber",
+            "add",
+            "--name",
+            "C",
+            "--mail",
+            "c@example.jp",
+            "--number",
+            number,
+            "--card-token",
+            "tok_secret_9931",
+        )
+    (fee,) = run(terminal, "2026-11-21")["done"]
+    assert fee["number"] == "05050010012"
+    assert fee["what"].startswith("number fee: 同一の支払カードで 2 個目の番号 (解約を含む) → 500 円")
+    assert run(terminal, "2026-11-22")["done"] == []
+    assert "変更なし" in terminal.done("billing", "run", "--on", "2026-11-22").out
+    again = terminal.done("adjust", "number-fee", "--all", "--json").json
+    assert [(one["subscriber"], [a["posted"] for a in one["adjustments"]]) for one in again] == [
+        ("05050010011", []),
+        ("05050010012", ["before"]),
+    ]
+    with exchange.main.begin() as connection:
+        log = connection.execute(text("SELECT subscriber, what FROM changes WHERE what LIKE 'number fee%'")).all()
+    assert [(row[0], row[1]) for row in log] == [("+815050010012", fee["what"])]
+
+
 def test_numbers_are_counted_on_any_day(terminal: Terminal, exchange: Exchange) -> None:  # K7
     with exchange.main.begin() as connection:
         connection.execute(text("UPDATE subscribers SET created_at = :m"), {"m": ms(2026, 8, 1)})
