@@ -111,6 +111,7 @@ class LimitsFeed:
         self._mail_waits = mail_waits
         self._gate = gate_of(settings)
         self._lock = asyncio.Lock()
+        self._since_ms = 0
 
     def load(self, plan: NumberingPlan) -> None:
         """Before the first call. International calls wait until what was spent is counted."""
@@ -120,12 +121,13 @@ class LimitsFeed:
         now = datetime.now(UTC)
         self._put(self._store.orders(now), self._store.holds(now))
         self._limits.counted = False
+        self._since_ms = time.time_ns() // 1_000_000
 
     async def count_spent(self) -> None:
         """Take into account what this month's calls have cost before this process."""
         now_ms = time.time_ns() // 1_000_000
         begun = month_start_ms(now_ms)
-        until = now_ms
+        until = self._since_ms
         lifted = await asyncio.to_thread(self._store.lifted_since, from_millis(begun))
         forgiven = {number: to_millis(moment) for number, moment in lifted.items()}
         pages = ended_since(self._journal, begun - LONGEST_CALL_MS, begun, _FREE)

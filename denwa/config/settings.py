@@ -85,7 +85,7 @@ class Limits(Section):
     throttled_calls_per_minute: int = Field(2, ge=0)
     password_failures: int = Field(10, ge=1)  # of one source or for one account, then one more each `…_interval`
     password_interval: int = Field(5, ge=1)  # seconds
-    scanner_failures: int = Field(30, ge=1)  # of a source that never proves itself, then it is answered nothing
+    scanner_failures: int = Field(30, ge=1)  # names of a source that never proves itself; then it is answered nothing
     scanner_silence: int = Field(600, ge=1)  # seconds
     transactions: int = Field(400_000, ge=100)
     calls: int = Field(100_000, ge=10)

@@ -45,7 +45,7 @@ def authenticate(ctx: Context, request: Message, peer: Peer, *, proxy: bool) -> 
         return _NO_CREDENTIALS
     wait = guard.wait_for(peer, credentials.username, ctx.now_ms)
     if wait:
-        guard.turned_away(peer, ctx.now_ms)
+        guard.turned_away(peer, credentials.username, ctx.now_ms)
         ctx.counters["guessing", "not looked at"] += 1
         return Unproven(503, "too many wrong passwords", retry_after=wait)
     subscriber = ctx.directory.by_account.get(credentials.username)

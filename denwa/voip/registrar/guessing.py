@@ -9,8 +9,8 @@ its /64), by account, and by both together:
   never failed from there, so that one bad phone behind a NAT stops nobody else.
 
 Whoever is too deep in debt gets 503 without its credentials being looked at, whether or not the account exists. A
-source that shows nothing but failures, or that is challenged for ever more names and never answers, is a scanner:
-from then on it gets no answer at all. A challenge to somebody who answers it counts nowhere.
+source that comes with ever more names and never proves itself is a scanner: from then on it gets no answer at all. A
+challenge to somebody who answers it counts nowhere.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _K = TypeVar("_K", bound=Hashable)
 
 
 class GuessLimits(NamedTuple):
-    """`free` failures at once, one more every `interval_ms`; after `strikes` of a stranger silence for `silence_ms`.
+    """`free` failures at once, one more every `interval_ms`; a stranger's `strikes` names make silence of `silence_ms`.
 
     `first_tries`: accounts that a source in debt may still try at once, one more every second.
     """
@@ -89,8 +89,7 @@ class GuessGuard:
         self._accounts: Debts[bytes] = Debts(limits.interval_ms)
         self._pairs: Debts[tuple[Any, bytes]] = Debts(limits.interval_ms)
         self._first: Debts[str] = Debts(1000)
-        self._strikes: dict[str, set[bytes | int]] = {}
-        self._counted = 0
+        self._strikes: dict[str, set[int]] = {}  # source -> names that it came with
         self._proved: dict[bytes, Peer] = {}  # only of accounts that exist
         self._known: set[str] = set()  # sources that proved themselves in this hour, and in the one before
         self._known_before: set[str] = set()
@@ -147,6 +146,10 @@ class GuessGuard:
         self._known.add(source)
         return True
 
+    def know(self, peer: Peer) -> None:
+        """A device is registered from there: its source has proved itself before this process."""
+        self._known.add(source_of(peer[0]))
+
     # -- failures -------------------------------------------------------------------------------------------------
 
     def failed(self, peer: Peer, account: bytes, now_ms: int) -> None:
@@ -157,12 +160,12 @@ class GuessGuard:
         if trust is None:
             self._accounts.add(account, now_ms)
             self._sources.add(source, now_ms)
-            self.turned_away(peer, now_ms)
+            self.turned_away(peer, account, now_ms)
 
-    def turned_away(self, peer: Peer, now_ms: int) -> None:
-        """Credentials came that were wrong, or too many to be looked at."""
-        self._counted += 1
-        self._strike(peer, self._counted, now_ms)
+    def turned_away(self, peer: Peer, account: bytes, now_ms: int) -> None:
+        """Credentials came that were wrong, or too many to be looked at. One account is one strike, however often: a
+        phone that goes on with an old password is slowed, but never left without an answer."""
+        self._strike(peer, account, now_ms)
 
     def asked(self, peer: Peer, name: bytes, now_ms: int) -> None:
         """Somebody was challenged who speaks of `name`. Who proves itself, ever, is no scanner."""
@@ -170,7 +173,7 @@ class GuessGuard:
         if source not in self._known and source not in self._known_before:
             self._strike(peer, name, now_ms)
 
-    def _strike(self, peer: Peer, mark: bytes | int, now_ms: int) -> None:
+    def _strike(self, peer: Peer, name: bytes, now_ms: int) -> None:
         source = source_of(peer[0])
         if source in self._known or source in self._known_before or self._exempt(peer):
             return
@@ -179,7 +182,7 @@ class GuessGuard:
             if len(self._strikes) >= MOST_STRANGERS:
                 del self._strikes[next(iter(self._strikes))]
             strikes = self._strikes[source] = set()
-        strikes.add(hash(mark))
+        strikes.add(hash(name))
         if len(strikes) >= self._limits.strikes:
             del self._strikes[source]
             if len(self.silenced) >= MOST_KEPT:

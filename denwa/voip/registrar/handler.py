@@ -66,6 +66,7 @@ class Registrar:
             if self._policy.push_expires and push_device(binding.contact):  # its lapse may have been longer then
                 binding = binding._replace(expires_at=min(binding.expires_at, binding.registered_at + lapse_ms))
             self._devices.setdefault(binding.aor.encode(), _Devices()).bindings.append(binding)
+            self._ctx.guard.know(peer_of_text(binding.flow))
 
     def ringing(self, account: bytes) -> tuple[Binding, Peer] | None:
         """The device that rings (R2) and where it is; None when nobody is registered (R3)."""

@@ -16,6 +16,7 @@ from denwa.voip.proxy.fraud import FraudLimits, Hold, HoldKind, LimitSettings, P
 from denwa.voip.proxy.limits import CallLimits
 from denwa.voip.proxy.spending import Bound, SpendBook, SpendLimits, Spent, UnitPrice, month_start_ms
 from denwa.voip.sip.message import REASON, Message
+from denwa.voip.subscribers import Forward
 from tests.voip.wire import GATEWAY, SDP, START_MS, Phone, Sent, Talk, Wire, answer, subscriber, to
 
 NUMBER = "+815050010001"
@@ -189,6 +190,23 @@ def test_whatever_calls_begin_and_end_the_limit_holds(limit: int, steps: Sequenc
         end(call)
     assert spent <= limit
     assert limits.book.shown(NUMBER, ctx.now_ms)["day_yen"] == spent
+
+
+def test_a_forwarded_call_is_paid_by_who_forwards_and_ends_with_its_money() -> None:  # F4
+    class Priced(Wire):
+        prices = EightYen()
+
+    people = [subscriber(1), subscriber(2, forward=Forward(True, "+81312345678"))]
+    wire = Priced(*people, limits=LimitSettings(SpendLimits(day=16)), probe_interval=36_000)
+    phone = Phone(wire, 1)
+    up(wire, phone, "05050010002", "call-1")
+    book = limits_of(wire).book
+    assert [book.shown(one.number, wire.ms)["running_yen"] for one in people] == [0, 8]
+    wire.wait(100)
+    assert {(end.end_cause, PRICE.of(end.duration_ms)) for end in wire.ends} == {("service", 16)}
+    assert [book.shown(one.number, wire.ms)["day_yen"] for one in people] == [0, 16]
+    response = refused(phone.invite("05050010002", "call-2"), phone)
+    assert response.status == 480  # F3
 
 
 # -- stolen passwords (N6) ---------------------------------------------------------------------------------------------

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from denwa.voip.registrar.guessing import Debts, GuessGuard, GuessLimits, source_of
+from denwa.voip.sip import digest
 from denwa.voip.sip.peer import Peer
 from tests.voip.wire import GATEWAY, START_MS, Phone, Wire, subscriber
 
@@ -28,7 +30,7 @@ def prove(one: GuessGuard, peer: Peer, account: bytes = b"50010001") -> None:
 def guess(one: GuessGuard, peer: Peer, account: bytes, now: int) -> bool:
     """Whether a wrong password was looked at."""
     if one.wait_for(peer, account, now):
-        one.turned_away(peer, now)
+        one.turned_away(peer, account, now)
         return False
     one.failed(peer, account, now)
     return True
@@ -123,6 +125,16 @@ def test_a_source_challenged_for_ever_more_names_is_a_scanner_whether_they_exist
     assert one.is_silenced(("198.51.100.9", 5060), START_MS)
 
 
+def test_an_old_password_silences_nobody() -> None:
+    one = guard()
+    home = ("203.0.113.7", 5060)
+    for ms in range(0, 120 * MINUTE, 1000):
+        guess(one, home, b"50010001", START_MS + ms)
+    assert one.silenced == {}
+    wait = one.wait_for(home, b"50010001", START_MS + 120 * MINUTE)
+    assert wait <= LIMITS.interval_ms // 1000  # a new one is taken within seconds
+
+
 def test_the_first_401_counts_nowhere() -> None:
     one = guard()
     for n in range(1000):  # phones behind one NAT, challenged and then proved
@@ -157,6 +169,37 @@ def test_however_failures_come_no_pair_has_more_than_its_due(steps: list[tuple[i
         looked[host, account] += guess(one, (f"198.51.100.{host}", 5060), b"%d" % account, now)
     due = LIMITS.free + (now - START_MS) // LIMITS.interval_ms + 1
     assert all(count <= due for count in looked.values())
+
+
+def test_a_nat_with_registered_phones_is_not_silenced_after_a_restart() -> None:
+    wire = Wire(subscriber(1))
+    phone = Phone(wire, 1, host="203.0.113.5")
+    phone.register()
+    bindings = [one for group in wire.committed for one in group.bindings]
+    wire.start()
+    wire.engine.restore(bindings, [], wire.now, wire.ms)  # type: ignore[arg-type]
+    for n in range(100):
+        wire.send(phone.peer, phone.register_text(account=f"{n}"))
+    assert wire.engine.ctx.guard.silenced == {}
+
+
+def test_a_real_and_an_unknown_account_cost_the_same_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Same answer, same time: as many hashes of as many bytes, and nothing else depends on the account."""
+    hashed: list[int] = []
+
+    def counting(text: bytes) -> bytes:
+        hashed.append(len(text))
+        return b"0" * 32
+
+    monkeypatch.setattr(digest, "_md5", counting)
+    works = []
+    for account in (1, 77):
+        wire = Wire(subscriber(1))
+        hashed.clear()
+        Phone(wire, account).register(password="wrong")
+        works.append(list(hashed))
+    assert works[0] == works[1]
+    assert len(works[0]) == 2
 
 
 # -- on the wire ------------------------------------------------------------------------------------------------------
