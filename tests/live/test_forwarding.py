@@ -20,9 +20,11 @@ from tests.live.wire import (
     assert_lasted,
     assert_unanswered,
     hang_up,
+    login,
     picked_up,
 )
 from tests.peers import sipp, wav
+from tests.peers.baresip import Baresip
 from tests.peers.service import Record, Service
 from tests.peers.sipp import Sipp
 from tests.peers.talk import talk
@@ -145,6 +147,38 @@ def test_a_phone_that_nobody_picks_up_is_forwarded_after_the_ring_time(forwardin
         call.wait("confirmed")
         hang_up(call, carol.incoming())
         both(service, call.call_id)
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_baresip_is_told_of_the_forwarding_and_not_where_to_and_hangs_up(forwarding: Service, transport: str) -> None:
+    # F4: the Contact that the caller has is ours, and its BYE finds the target all the same
+    service = forwarding
+    with (
+        service.phone(account(CAROL)) as carol,
+        Baresip(
+            service.folder,
+            account(ALICE),
+            service=service.address,
+            password=str(login(ALICE)["password"]),
+            transport=transport,
+        ) as alice,
+    ):
+        carol.register()
+        alice.registered()
+        carol.answering(200)
+        service.set(BOB, forward=f"always:{CAROL}")
+        alice.dial(BOB)
+        heard = carol.incoming()
+        call_id = sipp.Seen(0, False, heard.event("incoming")["invite"]).header("Call-ID")
+        alice.wait("CALL_ESTABLISHED")
+        talk(2)
+        alice.hangup()
+        heard.ended()
+        assert wav.likeness(heard.recording, alice.voice) > 0.6  # another voice: below 0.4
+        first, _ = both(service, call_id)
+        assert first["end_cause"] == "caller"
+        ladder = service.cli("trace", call_id)
+        assert "181" in ladder
 
 
 def test_a_call_from_the_network_to_a_number_without_a_phone_is_forwarded_at_once(forwarding: Service) -> None:
