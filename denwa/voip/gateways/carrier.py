@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable
 from typing import Final
 
+from denwa.voip.calls.call import Call
 from denwa.voip.context import Context
 from denwa.voip.gateways.credentials import Credentials, challenge_of
 from denwa.voip.gateways.formats import host_of
@@ -37,6 +38,16 @@ class Carriers:
                 registrant = Registrant(self._ctx, gateway, gateway.trunk.account)
                 self._registers.append(registrant)
                 registrant.begin(now)
+
+    def count_again(self, calls: Iterable[Call]) -> None:
+        """Calls taken up after a restart use channels of the gateways that their sides are at."""
+        lines = self._ctx.lines
+        at = {line.peer[:2]: line.trunk for gateway in lines.gateways.values() for line in gateway.lines}
+        for call in calls:
+            for leg in (call.caller, call.callee):
+                trunk = self._ctx.trunk_of(leg.peer) or at.get(leg.peer[:2])
+                if trunk is not None:
+                    lines.take(call.id, trunk)
 
     def locate(self, name: str, addresses: list[Address], sources: Iterable[tuple[str, int]], now: float) -> None:
         """The gateway `name` now has these addresses, best first; its incoming calls come from `sources`."""

@@ -224,6 +224,17 @@ def test_incoming_calls_use_channels_too():
     assert b"all channels" in (refused.value(m.REASON) or b"")
 
 
+def test_calls_taken_up_after_a_restart_use_their_channels():
+    wire = Wire(trunks=(trunk("a", FIRST, priority=1, max_calls=1), trunk("b", SECOND, priority=2)))
+    phone = Phone(wire, 1)
+    first = invited(phone.invite("0312345678", "c1"), FIRST)
+    to(wire.send(FIRST, answer(first, 200, FIRST, body=SDP)), phone.peer)
+    entry = wire.calls[-1]
+    wire.start()
+    wire.engine.restore([], [entry], wire.now, wire.ms)
+    assert invites(phone.invite("0312345678", "c2")) == [SECOND]
+
+
 # -- a carrier that wants to know who calls ------------------------------------------------------------------------
 
 ACCOUNT = Account(b"carrier-user", b"geheim", b"carrier.example")
