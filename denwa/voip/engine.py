@@ -98,9 +98,9 @@ class SipEngine:
             self.admission.begin(call.subscriber)
             for part in call.forwarded:
                 self.admission.begin(part.subscriber)
+            self._resume_meters(call)
         if self.ctx.lines.counting:
             self.carriers.count_again(self.calls)
-            self._resume_meters(call)
 
     def receive(self, data: bytes, peer: Peer, now: float, now_ms: int) -> None:
         """One datagram, or one message of a stream."""
