@@ -168,7 +168,11 @@ class LimitsFeed:
         if not alarms:
             return
         tell(alarms)
-        await asyncio.to_thread(self._store_all, alarms)
+        try:
+            await asyncio.to_thread(self._store_all, alarms)
+        except SQLAlchemyError:
+            self._limits.put_back(alarms)
+            raise
         self._mail_waits()
 
     def _store_all(self, alarms: list[Alarm]) -> None:

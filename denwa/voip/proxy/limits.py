@@ -153,20 +153,25 @@ class CallLimits:
         alarms, self.alarms = self.alarms, []
         return alarms
 
+    def put_back(self, alarms: list[Alarm]) -> None:
+        """They could not be stored: the next time. Their holds stay in force."""
+        self.alarms[:0] = alarms
+
     def put_holds(self, holds: Iterable[Hold], now_ms: int) -> None:
         """All holds on record. One that is no longer there was lifted, if it was not only now found."""
         waiting = [alarm.hold for alarm in self.alarms if alarm.hold is not None]
         standing = {(hold.subscriber, hold.kind): hold for hold in (*holds, *waiting)}
-        for number in {number for number, kind in self.holds if (number, kind) not in standing}:
-            self._lifted(number, now_ms)
+        for key, hold in self.holds.items():
+            if key not in standing and not 0 < hold.until_ms <= now_ms:
+                self._lifted(hold, now_ms)
         self.holds = standing
 
-    def _lifted(self, number: str, now_ms: int) -> None:
-        """A person has looked at a subscriber's calls: everything counts anew, but for the amounts of day and month."""
-        expired = all(0 < hold.until_ms <= now_ms for (held, _), hold in self.holds.items() if held == number)
-        if not expired:
-            self._patterns.forget(number)
-            self.book.forgive_abroad(number, now_ms)
+    def _lifted(self, hold: Hold, now_ms: int) -> None:
+        """A person has looked at a subscriber's calls: they count anew, and so does the day's amount for calls abroad
+        if those were stopped."""
+        self._patterns.forget(hold.subscriber)
+        if hold.kind is HoldKind.INTERNATIONAL:
+            self.book.forgive_abroad(hold.subscriber, now_ms)
 
     # -- what was spent before this process -----------------------------------------------------------------------
 

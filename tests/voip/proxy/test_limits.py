@@ -281,6 +281,29 @@ def test_a_hold_found_while_the_record_is_read_is_not_lost() -> None:
     assert (NUMBER, HoldKind.INTERNATIONAL) in limits.holds
 
 
+def test_a_throttle_that_ends_lifts_nothing_else() -> None:
+    wire = wired(SpendLimits(international_day=8))
+    limits = limits_of(wire)
+    stop = Hold(NUMBER, HoldKind.INTERNATIONAL, "theft", wire.ms)
+    limits.put_holds([stop, Hold(NUMBER, HoldKind.THROTTLE, "short", wire.ms, wire.ms + 1000)], wire.ms)
+    limits.book.spend(NUMBER, 8, True, wire.ms)
+    limits.put_holds([stop], wire.ms + 1000)
+    assert limits.book.shown(NUMBER, wire.ms)["international_day_yen"] == 8
+    limits.put_holds([], wire.ms + 1000)
+    assert limits.book.shown(NUMBER, wire.ms)["international_day_yen"] == 0
+
+
+def test_alarms_that_could_not_be_stored_come_again_and_their_holds_stay() -> None:
+    wire = wired(SpendLimits(international_day=1))
+    phone, limits = Phone(wire, 1), limits_of(wire)
+    refused(phone.invite(ABROAD, "call-1"), phone)
+    alarms = limits.take_alarms()
+    limits.put_back(alarms)
+    limits.put_holds([], wire.ms)
+    assert (NUMBER, HoldKind.INTERNATIONAL) in limits.holds
+    assert limits.take_alarms() == alarms
+
+
 def test_many_tries_with_calls_abroad_switched_off_alarm_the_operator() -> None:
     patterns = Patterns(FraudLimits(tries_while_off=5))
     assert [patterns.tried_while_off(NUMBER, START_MS + n) for n in range(5)] == [False] * 4 + [True]
