@@ -89,6 +89,8 @@ install_peers() {
   command -v baresip >/dev/null || missing+=(baresip-core)
   command -v linphonec >/dev/null || missing+=(linphone-cli)
   ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing+=(postgresql)
+  command -v ip >/dev/null || missing+=(iproute2)
+  command -v iptables >/dev/null || missing+=(iptables)
   command -v openssl >/dev/null && [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates openssl)
   [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
 }

@@ -74,6 +74,7 @@ def engine_settings(settings: Settings) -> EngineSettings:
         max_expires=sip.max_expires,
         max_bindings=sip.max_bindings,
         probe_interval=sip.probe_interval,
+        nat_keepalive=sip.nat_keepalive,
         calls_per_subscriber=limits.calls_per_subscriber,
         new_calls_per_minute=limits.new_calls_per_minute,
         max_transactions=limits.transactions,

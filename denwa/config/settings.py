@@ -56,6 +56,7 @@ class Sip(Section):
     max_expires: int = 7200
     max_bindings: int = Field(10, ge=1)
     probe_interval: int = Field(60, ge=5)  # in-dialog OPTIONS to both sides of a call: proof of life (C5)
+    nat_keepalive: int = Field(30, ge=0)  # between OPTIONS to phones behind NATs over UDP (R4); 0: none
     trace_messages: int = Field(20_000, ge=0)  # kept in memory
 
     @property

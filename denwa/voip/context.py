@@ -73,6 +73,7 @@ class EngineSettings:
     guessing: GuessLimits = ORDINARY_GUESSING
     push: PushRules = NO_PUSH  # R5
     limits: LimitSettings = ORDINARY_LIMITS
+    nat_keepalive: int = 0  # seconds between questions to phones behind NATs over UDP; 0: none (R4)
     homes: tuple[Home, ...] = ()  # every address listened on, `host` and `port` the first; empty: these only
 
 

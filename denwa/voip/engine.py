@@ -28,6 +28,7 @@ from denwa.voip.proxy.ports import GuidancePlaces, LivePrices, VoicemailPlaces
 from denwa.voip.proxy.setup import CallSetup
 from denwa.voip.proxy.targets import TargetChoice
 from denwa.voip.registrar.handler import Registrar
+from denwa.voip.registrar.keepalive import MARK as NAT_MARK
 from denwa.voip.sip.checks import RECOGNISED, request_fault, response_fault, unsupported_extensions
 from denwa.voip.sip.digest import Digest
 from denwa.voip.sip.fields import FieldFault, Via, cseq_of, tag_of, top_via
@@ -304,6 +305,9 @@ class SipEngine:
             self._drop(str(unreadable))
             return
         if ctx.layer.receive_response(response, via.branch, method, now):
+            return
+        if method == b"OPTIONS" and via.branch.endswith(NAT_MARK):
+            ctx.counters["nat_keepalive", "answered"] += 1
             return
         if not (method == b"INVITE" and 200 <= response.status < 300 and via.sent_by in ctx.own.sent_by):
             ctx.counters["dropped", "response without transaction"] += 1

@@ -73,7 +73,10 @@ class PhoneCall:
 
 
 class Phone:
-    """A telephone at `service` (host:port of the SIP service), or without one for calls from peer to peer."""
+    """A telephone at `service` (host:port of the SIP service), or without one for calls from peer to peer.
+
+    `host`: its own address, in the network `namespace` when there is one.
+    """
 
     def __init__(
         self,
@@ -95,6 +98,8 @@ class Phone:
         contact_params: str = "",
         play: Path | None = None,
         loop: bool = True,
+        host: str = "127.0.0.1",
+        namespace: str = "",
     ) -> None:
         self.user, self.service, self.transport = user, service, transport
         self.port = ports.free_port()
@@ -122,7 +127,9 @@ class Phone:
             "contact_params": contact_params,
             "play": str(self.voice),
             "loop": loop,
+            "host": host,
         }
+        self._inside = ["ip", "netns", "exec", namespace] if namespace else []
         self.log = EventLog(f"phone {user}")
         self._process: subprocess.Popen[str] | None = None
         self._names = itertools.count(1)
@@ -130,7 +137,7 @@ class Phone:
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.peers.phone_process"],
+            [*self._inside, sys.executable, "-m", "tests.peers.phone_process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=(self.folder / "stderr").open("w"),

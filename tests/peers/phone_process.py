@@ -113,7 +113,7 @@ class Phone:
         for place, codec in enumerate(settings["codecs"]):
             endpoint.codecSetPriority(codec, 250 - 10 * place)
         transport = pj.TransportConfig()
-        transport.boundAddress, transport.port = "127.0.0.1", settings["port"]
+        transport.boundAddress, transport.port = settings["host"], settings["port"]
         if settings["ca_file"]:
             transport.tlsConfig.CaListFile, transport.tlsConfig.verifyServer = settings["ca_file"], True
         kinds = {"udp": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP, "tls": pj.PJSIP_TRANSPORT_TLS}
@@ -137,7 +137,7 @@ class Phone:
         config.regConfig.retryIntervalSec = 0
         config.natConfig.contactRewriteUse = 0
         rtp = config.mediaConfig.transportConfig
-        rtp.boundAddress, rtp.port, rtp.portRange = "127.0.0.1", settings["rtp_port"], 18
+        rtp.boundAddress, rtp.port, rtp.portRange = settings["host"], settings["rtp_port"], 18
         if settings["srtp"]:
             config.mediaConfig.srtpUse, config.mediaConfig.srtpSecureSignaling = pj.PJMEDIA_SRTP_MANDATORY, 0
         if settings["reliable"]:

@@ -24,6 +24,7 @@ from denwa.voip.registrar.bindings import (
     refresh,
     storable_text,
 )
+from denwa.voip.registrar.keepalive import KeepAlive
 from denwa.voip.sip.fields import FieldFault, address_uri
 from denwa.voip.sip.message import CONTACT, EXPIRES, PATH, TO, USER_AGENT, Message
 from denwa.voip.sip.peer import CONNECT, CONNECT_TLS, Peer, flow_text, peer_of_text
@@ -58,6 +59,8 @@ class Registrar:
             settings.push.longest,
         )
         self._devices: dict[bytes, _Devices] = {}
+        every = settings.nat_keepalive
+        self._keepalive = KeepAlive(ctx, every, self._binding) if every else None
         ctx.guard.places = self.places
 
     def restore(self, bindings: Iterable[Binding]) -> None:
@@ -67,6 +70,12 @@ class Registrar:
                 binding = binding._replace(expires_at=min(binding.expires_at, binding.registered_at + lapse_ms))
             self._devices.setdefault(binding.aor.encode(), _Devices()).bindings.append(binding)
             self._ctx.guard.know(peer_of_text(binding.flow))
+            if self._keepalive is not None:
+                self._keepalive.watch(binding.aor.encode(), binding, self._ctx.now)
+
+    def _binding(self, account: bytes, contact: str) -> Binding | None:
+        devices = self._devices.get(account)
+        return next((one for one in devices.bindings if one.contact == contact), None) if devices is not None else None
 
     def ringing(self, account: bytes) -> tuple[Binding, Peer] | None:
         """The device that rings (R2) and where it is; None when nobody is registered (R3)."""
@@ -195,6 +204,8 @@ class Registrar:
             devices.flows.pop(gone.contact, None)
         for binding in outcome.changed:
             journal.append(binding)
+            if self._keepalive is not None:
+                self._keepalive.watch(account, binding, self._ctx.now)
             if len(peer) == 3:
                 devices.flows[binding.contact] = peer
             else:
