@@ -6,9 +6,11 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from denwa.config.settings import DATA
 from denwa.voip import proxy
 from denwa.voip.calls.call import EndCause
 from denwa.voip.proxy.ports import NoPlace
@@ -226,6 +228,27 @@ def test_each_reason_has_a_name_of_its_own_that_fits_the_record() -> None:
         assert 400 <= why.status < 700
         assert 1 <= why.q850 <= 127
         assert why.end_cause in (EndCause.REFUSED, EndCause.REJECTED, EndCause.NO_ANSWER, EndCause.FAILED)
+
+
+def documented() -> dict[str, tuple[int, str]]:
+    """Reason -> code and prompt, from the table of docs/operating.md."""
+    text = (Path(__file__).parents[3] / "docs/operating.md").read_text(encoding="utf-8")
+    section = text.partition("\n## Refusals\n")[2].partition("\n## ")[0]
+    found = {}
+    for row in re.findall(r"^\| (`.*?) \| (\d+) \| (.*?) \|$", section, re.MULTILINE):
+        for name in re.findall(r"`([a-z-]+)`", row[0]):
+            heard = {"–": "", "the same name": name}.get(row[2], row[2].strip("`"))
+            found[name] = (int(row[1]), heard)
+    return found
+
+
+def test_operators_can_read_what_each_reason_is_and_what_is_heard() -> None:
+    assert documented() == {name: (why.status, why.prompt) for name, why in KNOWN.items()}
+
+
+def test_every_prompt_is_shipped() -> None:
+    shipped = {path.stem for path in (DATA / "prompts").glob("*.wav")}
+    assert {why.prompt for why in KNOWN.values()} - {""} <= shipped
 
 
 def test_a_forwarding_that_failed_is_no_refusal_of_the_caller() -> None:
