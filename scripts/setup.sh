@@ -91,6 +91,7 @@ install_peers() {
   ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing+=(postgresql)
   command -v ip >/dev/null || missing+=(iproute2)
   command -v iptables >/dev/null || missing+=(iptables)
+  command -v rtpengine >/dev/null || missing+=(rtpengine-daemon)
   command -v openssl >/dev/null && [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates openssl)
   [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
 }

@@ -1,7 +1,7 @@
 """rtpengine as the media relay, spoken to by its `ng` protocol: a cookie, a blank and a bencoded dictionary over UDP.
 
 It lives in a process of its own, so that calls keep their sound when this service is killed and comes back (decision
-0018). It stands on this machine or beside it: the engine waits for its answers.
+0020). It stands on this machine or beside it: the engine waits for its answers.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The embedded media relay: `rtp.io`, which is RTPProxy as threads of this process, spoken to over its own socket.
 
 It answers a command within some ten microseconds, so that the engine waits for it. It dies with the process, and its
-ports with it (decision 0018).
+ports with it (decision 0020).
 """
 
 from __future__ import annotations
