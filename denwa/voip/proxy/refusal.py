@@ -32,8 +32,8 @@ class Refused(NamedTuple):
         return reason if not self.retry_after else b"%b\r\nRetry-After: %d" % (reason, self.retry_after)
 
 
-# Q.850: 1 unallocated number, 20 subscriber absent, 21 call rejected, 28 address incomplete, 34 no circuit, 42 switching
-# equipment congestion, 57 bearer capability not authorised, 88 incompatible destination, 111 protocol error
+# Q.850: 1 unallocated number, 20 subscriber absent, 21 call rejected, 28 address incomplete, 34 no circuit,
+# 42 equipment congestion, 57 bearer capability not authorised, 88 incompatible destination, 111 protocol error
 SUSPENDED: Final = Refused("suspended", 403, 57, "this subscriber may not call out at present", "suspended")
 INTERNATIONAL_OFF: Final = Refused(
     "international-off", 403, 57, "international calls are switched off", "international-off"

@@ -230,20 +230,19 @@ def test_each_reason_has_a_name_of_its_own_that_fits_the_record() -> None:
         assert why.end_cause in (EndCause.REFUSED, EndCause.REJECTED, EndCause.NO_ANSWER, EndCause.FAILED)
 
 
-def documented() -> dict[str, tuple[int, str]]:
-    """Reason -> code and prompt, from the table of docs/operating.md."""
+def documented() -> dict[str, tuple[int, int, str]]:
+    """Reason -> code, Q.850 cause and prompt, from the table of docs/operating.md."""
     text = (Path(__file__).parents[3] / "docs/operating.md").read_text(encoding="utf-8")
     section = text.partition("\n## Refusals\n")[2].partition("\n## ")[0]
     found = {}
-    for row in re.findall(r"^\| (`.*?) \| (\d+) \| (.*?) \|$", section, re.MULTILINE):
+    for row in re.findall(r"^\| (`.*?) \| (\d+) \| (\d+) \| (.*?) \|$", section, re.MULTILINE):
         for name in re.findall(r"`([a-z-]+)`", row[0]):
-            heard = {"–": "", "the same name": name}.get(row[2], row[2].strip("`"))
-            found[name] = (int(row[1]), heard)
+            found[name] = (int(row[1]), int(row[2]), row[3].strip("`–"))
     return found
 
 
 def test_operators_can_read_what_each_reason_is_and_what_is_heard() -> None:
-    assert documented() == {name: (why.status, why.prompt) for name, why in KNOWN.items()}
+    assert documented() == {name: (why.status, why.q850, why.prompt) for name, why in KNOWN.items()}
 
 
 def test_every_prompt_is_shipped() -> None:
