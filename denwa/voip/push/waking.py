@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from denwa.voip.calls.call import Call, CallState
@@ -15,6 +16,7 @@ from denwa.voip.calls.journal import BindingEntry
 from denwa.voip.context import Context, printable
 from denwa.voip.proxy.attempt import Setup, Target, TargetKind
 from denwa.voip.proxy.refusal import NOT_REACHED, NOT_SECURE
+from denwa.voip.push.knock import Knock
 from denwa.voip.push.parameters import PushDevice, push_device
 from denwa.voip.push.ports import PushAnswer, PushRequest, PushService
 from denwa.voip.sip.checks import asks_for
@@ -40,7 +42,19 @@ class Asleep(NamedTuple):
 class Sleeper:
     """One call that waits for one phone (the owner of its timer)."""
 
-    __slots__ = ("asleep", "call", "due", "owner", "pushed_ms", "resume", "since", "since_ms", "target", "told")
+    __slots__ = (
+        "asleep",
+        "call",
+        "due",
+        "knock",
+        "owner",
+        "pushed_ms",
+        "resume",
+        "since",
+        "since_ms",
+        "target",
+        "told",
+    )
 
     def __init__(self, owner: Waking, call: Call, target: Target, asleep: Asleep, resume: Resume) -> None:
         self.owner = owner
@@ -50,6 +64,7 @@ class Sleeper:
         self.resume = resume
         self.since = self.due = 0.0
         self.since_ms = self.pushed_ms = 0
+        self.knock: Knock | None = None
         self.told = False  # the caller has heard that it rings
 
     def fire(self, kind: int, due: float, now: float) -> None:
@@ -81,10 +96,8 @@ class Waking:
         return Target(kind, contact, peer, ring_time, None, Asleep(account, device))
 
     def _is_awake(self, binding: BindingEntry, peer: Peer) -> bool:
-        """It registered lately, on a way that still is one: a connection of another process is none."""
-        if len(peer) == 3 and peer[2] in (CONNECT, CONNECT_TLS):
-            return False
-        return self._ctx.now_ms - binding.registered_at < self._rules.awake * 1000
+        """It registered lately, on a way that still is one."""
+        return not _is_gone(peer) and self._ctx.now_ms - binding.registered_at < self._rules.awake * 1000
 
     # -- waking ---------------------------------------------------------------------------------------------------
 
@@ -111,6 +124,9 @@ class Waking:
                 self._tell(sleeper, now)
         else:
             self._push(sleeper, seconds)
+            if not _is_gone(target.peer):
+                contact, heard = target.uri, partial(self._heard, asleep)
+                sleeper.knock = Knock(ctx, contact, target.peer, heard, now)
 
     def _push(self, sleeper: Sleeper, seconds: int) -> None:
         ctx, call, asleep = self._ctx, sleeper.call, sleeper.asleep
@@ -120,8 +136,7 @@ class Waking:
         push = PushRequest(
             f"{call.id}-{self._pushes}",
             asleep.device,
-            # A caller's Call-ID may name its host.
-            str(call.id) if hidden else printable(call.call_id),
+            printable(call.shown_call_id),
             call.number_from if self._rules.tell_caller and not hidden else "",
             seconds,
         )
@@ -140,6 +155,12 @@ class Waking:
                 self._tell(sleeper, now)
             else:
                 self._go_on(sleeper, sleeper.target, now)
+
+    def _heard(self, asleep: Asleep, now: float) -> None:
+        """It answers where it was: it is awake, though it has not registered for a while."""
+        self._ctx.counters["push", "awake"] += 1
+        for sleeper in [one for one in self._by_account.get(asleep.account, ()) if one.asleep == asleep]:
+            self._go_on(sleeper, sleeper.target, now)
 
     def _tell(self, sleeper: Sleeper, now: float) -> None:
         """180 keeps the caller patient. Who insists on reliable ones (RFC 3262) hears only what the phone says."""
@@ -189,6 +210,8 @@ class Waking:
         if sleeper is None:
             return
         sleeper.due = 0.0
+        if sleeper.knock is not None:
+            sleeper.knock.stop()
         account = sleeper.asleep.account
         left = [one for one in self._by_account[account] if one is not sleeper]
         if left:
@@ -222,3 +245,8 @@ class Waking:
             setup.why = NOT_REACHED
         self.forget(call)
         sleeper.resume(call, now)
+
+
+def _is_gone(peer: Peer) -> bool:
+    """A connection that this process has never had, or has no more."""
+    return len(peer) == 3 and peer[2] in (CONNECT, CONNECT_TLS)

@@ -13,12 +13,13 @@ from hypothesis.stateful import rule
 
 from denwa.voip.gateways.trunk import Trunk
 from denwa.voip.push.ports import PushAnswer
+from denwa.voip.sip.message import TO, parse_message
 from denwa.voip.sip.peer import Peer
 from denwa.voip.subscribers import Forward
 from tests.voip.calls.storm import Storm
 from tests.voip.parties import Callee
 from tests.voip.push.doorbell import RULES, Doorbell, push_phone
-from tests.voip.wire import Phone, Wire, subscriber
+from tests.voip.wire import Phone, Wire, subscriber, text_of
 
 FIRST, SECOND = ("192.0.2.80", 5080), ("192.0.2.81", 5080)
 _settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
@@ -105,6 +106,7 @@ class SleepingStorm(Storm):
 
     def world(self) -> Wire:
         self.bell = Doorbell()
+        self.awake = False
         rules = RULES._replace(wait=4, awake=0)
         people = subscriber(1), subscriber(2, voicemail=True, ring_time=10)
         return Wire(*people, push_service=self.bell, push=rules, max_calls=50)
@@ -116,6 +118,16 @@ class SleepingStorm(Storm):
         phone = self.callee.phone
         challenge = self.wire.send(phone.peer, phone.register_text())[-1][1]
         self.proof = phone.authorization(challenge, "REGISTER", "sip:denwa.example")
+
+    def hear(self, peer: Peer, data: bytes) -> None:
+        knocking = data.startswith(b"OPTIONS ") and ";tag=" not in text_of(parse_message(data), TO)
+        if self.awake or not knocking:
+            super().hear(peer, data)
+
+    @rule()
+    def app_is_opened_or_closed(self) -> None:
+        """An app that is closed hears no knocking; of calls that are up it is told."""
+        self.awake = not self.awake
 
     @rule(expires=st.sampled_from([3600, 3600, 3600, 0]))
     def phone_registers(self, expires: int) -> None:

@@ -26,7 +26,7 @@ def asleep(*, away: float = 60.0, **more: object):
 def test_a_sleeping_phone_is_woken_and_called_where_it_registers():  # R5
     wire, bell, a, b = asleep()
     sent = a.invite(b.number)
-    assert starts(sent) == [(a.peer, "100")]
+    assert starts(sent) == [(a.peer, "100"), (b.peer, "OPTIONS")]
     (push,) = bell.pushes
     assert push.device == ("fcm", "project", "token-2")
     assert (push.call_id, push.caller, push.seconds) == ("call-1", "", 10)
@@ -67,6 +67,47 @@ def test_a_phone_that_has_just_registered_is_called_at_once():
     _, bell, a, b = asleep(away=29)
     assert starts(a.invite(b.number)) == [(a.peer, "100"), (b.peer, "INVITE")]
     assert bell.pushes == []
+
+
+def test_a_phone_that_answers_where_it_was_is_awake_and_called_at_once():
+    wire, bell, a, b = asleep()
+    question = to(a.invite(b.number), b.peer)
+    assert question.method == b"OPTIONS"
+    assert question.uri.decode() == b.contact
+    assert a.number.encode() not in question.encode()
+    assert starts(b.answer(question, 200)) == [(b.peer, "INVITE")]
+    assert bell.answer(wire) == []  # the push was asked for at the same time and changes nothing
+    assert wire.counters["push", "awake"] == 1
+
+
+def test_both_calls_to_a_phone_go_on_when_it_answers():
+    wire, _, a, b = asleep()
+    question = to(a.invite(b.number, "call-1"), b.peer)
+    assert (b.peer, "OPTIONS") not in starts(a.invite(b.number, "call-2"))
+    assert starts(b.answer(question, 486)) == [(b.peer, "INVITE")] * 2
+    assert starts(b.answer(question, 486)) == []
+    assert wire.counters["push", "awake"] == 1
+
+
+def test_nobody_knocks_any_longer_than_the_caller_waits():
+    wire, _, a, b = asleep()
+    question = to(a.invite(b.number), b.peer)
+    a.cancel()
+    assert (b.peer, "OPTIONS") not in starts(wire.wait(10))
+    b.answer(question, 200)
+    assert (b.peer, "INVITE") not in starts(wire.since(0))
+
+
+def test_nobody_knocks_at_a_connection_that_is_gone():
+    wire, bell = push_wire()
+    a, b = Phone(wire, A), push_phone(wire, B)
+    b.peer = ("192.0.2.1", 5062, 7)  # type: ignore[assignment]
+    b.register()
+    bindings = [entry for group in wire.committed for entry in group.bindings]
+    wire.start()
+    wire.engine.restore(bindings, [], wire.now, wire.ms)  # type: ignore[arg-type]
+    assert [what for _, what in starts(a.invite(b.number))] == ["100"]
+    assert len(bell.pushes) == 1
 
 
 def test_a_connection_that_is_gone_shows_that_the_phone_sleeps():
@@ -117,7 +158,7 @@ def test_without_voicemail_the_caller_hears_that_it_is_not_reached():
     wire.directory.put(subscriber(B))
     a.invite(b.number)
     sent = wire.wait(11)
-    assert {message.status for _, message in sent} == {480}
+    assert {message.status for where, message in sent if where == a.peer} == {480}
     (row,) = wire.calls
     assert (row.end_cause, row.reason) == ("no_answer", "not-reached")
 
