@@ -35,9 +35,12 @@ class Guidance:
     def begin(self, call: Call, setup: Setup, now: float) -> bool:
         """Let the caller hear why. False: there is nothing to be heard, nobody who could, or no place."""
         prepared = setup.prepared
-        if setup.why is None or not setup.why.prompt or prepared is None or call.subscriber in self._listening:
+        if setup.why is None or not setup.why.prompt or prepared is None:
             return False
-        if call.direction != "outgoing" and not self._ctx.settings.guide_gateways:
+        if call.direction != "outgoing":
+            if not self._ctx.settings.guide_gateways:
+                return False
+        elif call.subscriber in self._listening:
             return False
         if not has_sdp(prepared):  # to an offer of ours the caller could only say something in an ACK
             return False
@@ -47,7 +50,8 @@ class Guidance:
         self._ctx.counters["guidance", "no place" if place is None else setup.why.prompt] += 1
         if place is None:
             return False
-        self._listening.add(call.subscriber)
+        if call.direction == "outgoing":
+            self._listening.add(call.subscriber)
         self._send(call, setup, prepared, place, now)
         return True
 
@@ -100,6 +104,7 @@ class Guidance:
         branch.given_up = True
         branch.due = 0.0
         self._places.release(branch.lease)
-        self._listening.discard(call.subscriber)
+        if call.direction == "outgoing":
+            self._listening.discard(call.subscriber)
         if call.state is CallState.SETUP:
             self._over(call, now)

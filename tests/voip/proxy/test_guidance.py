@@ -171,6 +171,17 @@ def test_callers_of_the_telephone_network_hear_it_only_where_that_is_set(guided:
     assert wire.calls[0].reason == "not-in-use"
 
 
+def test_callers_of_the_telephone_network_do_not_wait_for_one_another():
+    wire = SpokenWire(subscriber(1, blocked=frozenset(("+81312345678",))), places=5, guide_gateways=True)
+    for attempt in ("first", "second"):
+        trunk = Phone(wire, 1, host=GATEWAY[0], port=GATEWAY[1])
+        sent = trunk.invite("05050010001", attempt, from_=f"<sip:0312345678@pstn>;tag={attempt}")
+        assert [what for _, what in starts(sent) if what != "100"] == ["INVITE"]
+    assert wire.guidance.asked == ["rejected", "rejected"]
+    # and who is called can hear a prompt, too
+    assert to(Phone(wire, 1).invite("110", "own"), WORKER)
+
+
 def test_an_unreachable_number_is_said_to_be_so():  # R3
     wire = SpokenWire()
     phone = Phone(wire, 1)
