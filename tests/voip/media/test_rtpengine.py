@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import socket
-import subprocess
 import threading
 from collections.abc import Iterator
 
@@ -15,11 +13,10 @@ from hypothesis import strategies as st
 
 from denwa.voip.media.relay import Crossing, RelayEnd, StreamEnd, media_ends
 from denwa.voip.media.rtpengine import NgFault, RtpEngine, decode, encode
-from tests.peers import ports
+from tests.peers.rtpengine import MISSING, RtpEngineDaemon
 from tests.peers.talk import eventually
 
-_DAEMON = shutil.which("rtpengine")
-with_daemon = pytest.mark.skipif(_DAEMON is None, reason="rtpengine (Debian: rtpengine-daemon) is not installed")
+with_daemon = pytest.mark.skipif(bool(MISSING), reason=MISSING)
 
 _values = st.recursive(
     st.integers() | st.text(max_size=40),
@@ -88,40 +85,8 @@ def sides() -> Iterator[tuple[Side, Side]]:
 
 @pytest.fixture(scope="module")
 def daemon() -> Iterator[tuple[str, int]]:
-    """rtpengine in user space on loopback."""
-    assert _DAEMON
-    port, first = ports.free_port(), ports.service_media_ports()
-    running = subprocess.Popen(
-        [
-            _DAEMON, "--interface=127.0.0.1", f"--listen-ng=127.0.0.1:{port}", "--table=-1", "--foreground",
-            "--log-stderr", f"--port-min={first}", f"--port-max={first + ports.SERVICE_MEDIA_BLOCK - 1}",
-            "--config-file=none",
-        ],
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    address = ("127.0.0.1", port)
-
-    def answers() -> bool:
-        assert running.poll() is None, "rtpengine ended"
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.settimeout(0.2)
-            probe.connect(address)
-            try:
-                probe.send(b"1 " + encode({"command": "ping"}))
-                return b"pong" in probe.recv(999)
-            except OSError:
-                return False
-
-    try:
-        eventually(answers, 10, every=0.05)
-        yield address
-    finally:
-        running.terminate()
-        try:
-            running.wait(5)
-        except subprocess.TimeoutExpired:
-            running.kill()
-            running.wait()
+    with RtpEngineDaemon() as running:
+        yield running.address
 
 
 @pytest.fixture
