@@ -38,7 +38,7 @@ def check_settings(settings: Settings) -> Iterator[tuple[Location, str]]:
 def _media(settings: Settings) -> Iterator[tuple[Location, str]]:
     media = settings.media
     if media.port_max - media.port_min < 7:
-        reason = f"{media.port_max}: too few ports above media.port_min, {media.port_min}: 4 for each call, and some free"
+        reason = f"{media.port_max}: too few ports above media.port_min ({media.port_min}): 4 for each call, some free"
         yield ("media", "port_max"), reason
     host, colon, port = media.rtpengine.rpartition(":")
     if not host or not colon or not port.isdigit() or not 1 <= int(port) <= 65535:
