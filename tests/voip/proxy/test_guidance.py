@@ -12,7 +12,7 @@ from denwa.voip.proxy.guidance import LONGEST, START_GUARD
 from denwa.voip.proxy.ports import Place
 from denwa.voip.sip import message as m
 from denwa.voip.sip.message import Message
-from tests.voip.wire import GATEWAY, SDP, Phone, Sent, Talk, Wire, answer, starts, text_of, to
+from tests.voip.wire import GATEWAY, SDP, Phone, Sent, Talk, Wire, answer, starts, subscriber, text_of, to
 
 WORKER = ("192.0.2.91", 7100)
 
