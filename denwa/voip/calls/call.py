@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any, Final, NamedTuple
 
 from denwa.voip.calls.journal import CallEntry, EndEntry
@@ -17,11 +16,13 @@ COUNTER_BITS: Final = 20
 FORWARDED: Final = "forwarded"  # the leg of a record whose call goes on inside another one's dialog (F4)
 
 
-class CallState(Enum):
-    SETUP = "setup"  # INVITE on its way
-    ANSWERING = "answering"  # 2xx seen, its record not yet on disk
-    UP = "up"
-    ENDED = "ended"  # record closed; kept a while for what still crosses on the wire
+class CallState:
+    """Where a call stands. Plain values: a member of an Enum is a property, and these are looked at all the time."""
+
+    SETUP: Final = "setup"  # INVITE on its way
+    ANSWERING: Final = "answering"  # 2xx seen, its record not yet on disk
+    UP: Final = "up"
+    ENDED: Final = "ended"  # record closed; kept a while for what still crosses on the wire
 
 
 class EndCause:

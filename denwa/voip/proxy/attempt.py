@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from denwa.voip.calls.call import Call
 from denwa.voip.gateways.lines import Line
@@ -24,20 +23,25 @@ if TYPE_CHECKING:
 RING, GUARD, SILENCE = 20, 21, 22  # timer kinds
 
 
-class TargetKind(Enum):
-    PHONE = "phone"
-    GATEWAY = "gateway"
-    VOICEMAIL = "voicemail"
-    FORWARD = "forward"
-    GUIDANCE = "guidance"
-    SLEEPING = "sleeping"  # a phone that must be woken first
+_NONE: Final[frozenset[bytes]] = frozenset()
+
+
+class TargetKind:
+    """What a target is; plain values, like `CallState`."""
+
+    PHONE: Final = "phone"
+    GATEWAY: Final = "gateway"
+    VOICEMAIL: Final = "voicemail"
+    FORWARD: Final = "forward"
+    GUIDANCE: Final = "guidance"
+    SLEEPING: Final = "sleeping"  # a phone that must be woken first
 
 
 class Target(NamedTuple):
     """`ring_time` in seconds; `peer` and `uri` of a voicemail are only known when a place is given, those of a
     forwarding when it is made. `line`: of a gateway. `asleep`: how a phone is woken."""
 
-    kind: TargetKind
+    kind: str  # a value of TargetKind
     uri: bytes
     peer: Peer
     ring_time: float
@@ -145,7 +149,7 @@ class Branch:
         self.cancel_sent = False
         self.timed_out = False  # its ring time is over
         self.given_up = False  # the call went on without it
-        self.dismissed: frozenset[bytes] = frozenset()  # tags of answers that were ended at once
+        self.dismissed = _NONE  # tags of answers that were ended at once
         self.due = 0.0
 
     def on_response(self, client: ClientTransaction, response: Message, now: float) -> None:

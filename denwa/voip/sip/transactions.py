@@ -20,7 +20,9 @@ from denwa.voip.sip.peer import Peer
 from denwa.voip.sip.response import make_ack, make_response
 from denwa.voip.sip.timers import T1, T2, T4, TIMEOUT, WAIT_D, TimerQueues
 
-_TERMINATED: Final = State.TERMINATED
+# A member of an Enum is a property, and these are looked up on every message.
+_TRYING, _CALLING, _PROCEEDING, _TERMINATED = State.TRYING, State.CALLING, State.PROCEEDING, State.TERMINATED
+_REQUEST, _ACK, _RESEND, _END, _LATE = Event.REQUEST, Event.ACK, Event.RESEND, Event.END, Event.LATE
 RESEND, END, LATE = int(Event.RESEND), int(Event.END), int(Event.LATE)
 _LATE_AFTER: Final = 3.5  # timer E reaches T2 3.5 s after the first send (RFC 4320 §4.1)
 _GOT: Final = (Event.GOT_1XX, Event.GOT_2XX, *[Event.GOT_FAILURE] * 4)
@@ -56,7 +58,7 @@ class ServerTransaction:
         self.peer = peer
         self.stream = len(peer) == 3
         self.rows = _INVITE_SERVER if invite else _OTHER_SERVER
-        self.state = State.PROCEEDING if invite else State.TRYING
+        self.state = _PROCEEDING if invite else _TRYING
         self.last = b""
         self.to_tag = b""  # put on by whoever answers first
         self.resend_at = self.end_at = self.late_at = self.resend_after = 0.0
@@ -88,7 +90,7 @@ class ClientTransaction:
         self.peer = peer
         self.stream = len(peer) == 3
         self.rows = _INVITE_CLIENT if invite else _OTHER_CLIENT
-        self.state = State.CALLING if invite else State.TRYING
+        self.state = _CALLING if invite else _TRYING
         self.resend_at = self.end_at = self.resend_after = 0.0
         self.user = user
 
@@ -151,12 +153,12 @@ class TransactionLayer:
             if old is None:
                 self.user.on_ack(request, peer, now)
             else:
-                self._step(old, Event.ACK, now, request)
+                self._step(old, _ACK, now, request)
             return True
         key = _server_key(request, via, method)
         known = self.servers.get(key)
         if known is not None:
-            self._step(known, Event.REQUEST, now, request)
+            self._step(known, _REQUEST, now, request)
             return True
         if len(self.servers) + len(self.clients) >= self.limit:
             return False
@@ -202,7 +204,7 @@ class TransactionLayer:
 
     def end_after(self, transaction: ClientTransaction, after: float, now: float) -> None:
         """Bound how long an INVITE that rings is waited for: 64*T1 after its CANCEL (RFC 3261 §9.1), or timer C."""
-        if transaction.state is State.PROCEEDING:
+        if transaction.state is _PROCEEDING:
             transaction.end_at = self.timers.start(transaction, END, after, now)
 
     def end(self, transaction: Transaction) -> None:
@@ -216,15 +218,15 @@ class TransactionLayer:
         """A timer's time has come; a stopped or restarted one does not match `due` any more."""
         if kind == END:
             if transaction.end_at == due:
-                self._step(transaction, Event.END, now, None)
+                self._step(transaction, _END, now, None)
         elif kind == RESEND:
             if transaction.resend_at == due:
                 if not transaction.end_at:
                     transaction.end_at = self.timers.start(transaction, END, TIMEOUT - T1, now)
-                self._step(transaction, Event.RESEND, now, None)
+                self._step(transaction, _RESEND, now, None)
         elif isinstance(transaction, ServerTransaction) and transaction.late_at == due:
             transaction.end_at = self.timers.start(transaction, END, TIMEOUT + T4 - _LATE_AFTER, now)
-            self._step(transaction, Event.LATE, now, None)
+            self._step(transaction, _LATE, now, None)
 
     # -- the machine ----------------------------------------------------------------------------------------------
 
