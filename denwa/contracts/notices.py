@@ -138,7 +138,7 @@ def _suspension(measure: Measure, written_on: date, amount_yen: int) -> _Words:
     japanese = [f"{cause}、次のとおりご利用（発信）を停止いたします（約款第17条）。", ""]
     english = [f"Outgoing calls will be stopped because {why}:", ""]
     if measure.month:
-        japanese += [f"未払いの料金月：{measure.month}", f"金額（税込）：{amount_yen:,}円"]
+        japanese += [f"未払いの料金月：{_month(measure.month)}", f"金額（税込）：{amount_yen:,}円"]
         english += [f"unpaid month: {measure.month}", f"amount with tax: {amount_yen:,} yen"]
     until = f"{_day(measure.until_day)}まで" if measure.until_day else "お支払いが確認できるまで"
     japanese += [f"停止する日：{_day(measure.from_day)}", f"停止する期間：{until}", ""]
@@ -176,6 +176,11 @@ def _letter(to: Addressee, subject: str, japanese: list[str], english: list[str]
     head = [f"{to.name} 様" if to.name else "お客様", "", f"{to.service}　{subject}", f"電話番号：{number}", ""]
     tail = ["----", f"Number: {number}", *english, "", to.service]
     return "\n".join([*head, *japanese, "", *tail]) + "\n"
+
+
+def _month(name: str) -> str:
+    year, month = name.split("-")
+    return f"{year}年{int(month)}月"
 
 
 def _day(day: date) -> str:
