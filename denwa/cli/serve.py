@@ -194,7 +194,7 @@ class Service:
         self._spawn(stack, _refresh_now_and_then(feed))
         self._spawn(stack, limits.run())
         self._spawn(stack, _collect_garbage(server))
-        await self._open_web(stack, server, voicemail, rating)
+        await self._open_web(stack, server, voicemail, rating, limits)
         for one in settings.sip.listeners:
             log.info(
                 "SIP on %s port %d (UDP, TCP)%s", one.bind, one.port, f", {one.tls_port} (TLS)" * (one.tls_port > 0)
@@ -218,12 +218,18 @@ class Service:
         stack.callback(task.cancel)
 
     async def _open_web(
-        self, stack: contextlib.AsyncExitStack, server: SipServer, voicemail: VoicemailService, rating: RatingLoop
+        self,
+        stack: contextlib.AsyncExitStack,
+        server: SipServer,
+        voicemail: VoicemailService,
+        rating: RatingLoop,
+        limits: LimitsFeed,
     ) -> None:
         async def gauges() -> dict[str, float]:
             counts = await voicemail.counts()
             of_voicemail = {f"voicemail_{name}": float(count) for name, count in counts.items()}
-            return engine_gauges(server, [self._settings.data_dir]) | of_voicemail | await rating.gauges()
+            of_sip = engine_gauges(server, [self._settings.data_dir]) | limits.gauges()
+            return of_sip | of_voicemail | await rating.gauges()
 
         def health() -> dict[str, bool]:
             return {"sip": server.ready, "rating": not rating.failed}
