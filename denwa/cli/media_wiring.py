@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import AsyncExitStack
 
 from denwa.config.settings import ConfigurationError, Settings
@@ -11,11 +12,15 @@ from denwa.voip.media.relaying import Relaying
 from denwa.voip.media.rtpengine import RtpEngine
 from denwa.voip.media.rtpio import RelayFault, RtpIo
 
+log = logging.getLogger(__name__)
+
 
 def attach_relay(settings: Settings, engine: SipEngine, closing: AsyncExitStack) -> None:
     """Give the engine its relay, before it takes up what the journal kept. Raises ConfigurationError."""
     media = settings.media
     if media.relay == "none" or media.when == "never":
+        if not settings.demo:
+            log.warning("no media relay: phones behind NATs may not hear each other, and 184 does not hide addresses")
         return
     relay = _open(settings, closing)
     engine.ctx.relaying = Relaying(engine.ctx, relay, When(media.when), media.silence, media.address)
