@@ -189,14 +189,17 @@ def test_a_repeated_invite_rings_once(service: Service, alice: RawPeer, bob: Raw
     assert_unanswered(only_record(service, dialog.call_id), "cancelled", 487)
 
 
-def test_a_call_without_an_answer_to_its_bye_still_ends(service: Service, alice: RawPeer, bob: RawPeer) -> None:
+def test_a_bye_that_is_answered_late_ends_the_call_with_its_own_time(
+    service: Service, alice: RawPeer, bob: RawPeer
+) -> None:
     call = Answered(alice, bob)
     alice.ack(call.dialog)
     bob.expect("ACK")
     talk(0.3)
     sent = time.time()
     alice.bye(call.dialog)
-    bye = bob.expect(
-        "BYE"
-    )  # and says nothing; no 408 is made up for a BYE (RFC 4320 §4.2), the record is closed anyway
+    bye = bob.expect("BYE")
+    talk(1)
+    assert [row["call_id"] for row in service.active()] == [call.dialog.call_id]  # a BYE alone ends nothing
+    bob.answer(bye, 200, "OK")
     assert_lasted(only_record(service, call.dialog.call_id), call.at, Moment(sent, bye.at))
