@@ -58,8 +58,10 @@ class CreditUse:
             for part, column in zip(parts, self._shards.pop().shares(), strict=True):
                 part.append(column)
         place = np.concatenate(parts[0])
+        parts[0].clear()  # each of these is as long as all of it
         order = np.argsort(place)
-        return Shares(place[order], *(np.concatenate(part)[order] for part in parts[1:]))
+        place = place[order]
+        return Shares(place, *(np.concatenate(part)[order] for part in parts[1:]))
 
 
 def smallest_type(granted: Ints) -> np.dtype[Any]:

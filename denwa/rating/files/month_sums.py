@@ -21,7 +21,7 @@ MONTH_COLUMNS = (
     "subscriber", "period_start", "period_end", "calls", "duration_ms",
     "domestic_yen", "international_yen", "credit_yen", "tax_yen", "total_yen",
 )  # fmt: skip
-_AT_ONCE = 1 << 12  # contracts
+_AT_ONCE = 1 << 11  # contracts
 
 
 class MonthSums:
@@ -71,7 +71,7 @@ class MonthSums:
             (int(self._column[index]), month.start.day): (month.start, f"{month.start},{month.end}")
             for index, month in enumerate(self._days.months)
         }
-        tax_on = lru_cache(maxsize=1 << 14)(tax.tax_on)
+        tax_on = lru_cache(maxsize=1 << 12)(tax.tax_on)
         numbers, bill_day = self._contracts.numbers, self._contracts.bill_day
         for contracts, calendar, columns in self._sums():
             names = [number.decode() for number in numbers[contracts].tolist()]

@@ -21,7 +21,7 @@ from denwa.rating.tariff import Price
 RATED_COLUMNS = ("call_id", "class", "units", "charge_yen", "credit_yen", "payable_yen", "period_start")
 _KEPT = ["call_id", "price", "units", "month"]
 _TABLED_UNITS = 1 << 12  # what calls of up to 34 hours cost is written once
-_AT_ONCE = 1 << 14
+_AT_ONCE = 1 << 13
 _NEEDS_QUOTES = (b",", b'"', b"\n", b"\r")
 
 
@@ -87,7 +87,7 @@ class RatedFile:
         return result
 
 
-@lru_cache(maxsize=1 << 14)
+@lru_cache(maxsize=1 << 12)
 def _amount(price: Price, units: int, credit: int) -> bytes:
     yen = units * price.yen_per_unit
     return f",{quoted(price.number_class)},{units},{yen},{credit},{yen - credit},".encode()

@@ -21,7 +21,8 @@ import numpy as np
 from denwa.rating.files.call_order import joined, order_of, picked
 from denwa.rating.files.call_rows import RatedCall, Records, record_type, records_of
 
-RUN_ROWS = 48 << 10  # sorted at once
+RUN_ROWS = 96 << 10  # sorted at once; there is more room while calls are read than later
+_MERGE_ROWS = 40 << 10  # of all runs, in memory while they are merged
 _FAN_IN = 256  # runs merged at once
 _LEAST_BLOCK = 128
 _LONG_BYTES = 4 << 20  # of long call ids in memory
@@ -88,7 +89,7 @@ class SortedCalls:
 
     def _merged(self, runs: list[_Run]) -> Iterator[Records]:
         """The records of all runs in order."""
-        rows = max(_LEAST_BLOCK, self._run_rows // 2 // max(1, len(runs)))
+        rows = max(_LEAST_BLOCK, min(self._run_rows // 2, _MERGE_ROWS) // max(1, len(runs)))
         sources = [_Source(self._file.fileno(), run) for run in runs]
         while sources:
             for source in sources:
