@@ -234,7 +234,10 @@ def number_fee(ctx: click.Context, /, number: str | None, everyone: bool, **give
         if number:
             desk.terms(phone_number(number))
         drafts = desk.computing.number_fees(numbers_by_card(desk.main, own))
-        desk.carry_out([draft for draft in drafts if own in ("", draft.subscriber)], intent)
+        mine = [draft for draft in drafts if own in ("", draft.subscriber)]
+        if not mine and not intent.as_json:
+            click.echo("支払カードの登録がありません no payment card: no fee")
+        desk.carry_out(mine, intent)
 
 
 @adjust.command()

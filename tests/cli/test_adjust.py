@@ -178,7 +178,8 @@ def test_further_numbers_on_a_card_cost_500_yen_cancelled_ones_counted(
 
 
 def test_a_contract_without_a_card_has_no_fee(terminal: Terminal, exchange: Exchange) -> None:  # T7
-    assert terminal.done("adjust", "number-fee", NUMBER).out == ""
+    assert "no payment card" in terminal.done("adjust", "number-fee", NUMBER).out
+    assert terminal.done("adjust", "number-fee", NUMBER, "--json").json == []
 
 
 def test_a_person_can_decide_any_other_amount(terminal: Terminal, exchange: Exchange) -> None:
