@@ -39,14 +39,18 @@ class Desk(Protocol):
 
 
 class Player(pj.AudioMediaPlayer):
-    """Plays a file; `on_end` is called once it is over."""
+    """Plays a file; `on_end` is called, with the player, once it is over.
 
-    def __init__(self, on_end: Callable[[], None]) -> None:
+    It must not be part of a cycle once its call lets it go: a call that waits for the garbage collector hangs up, when
+    it is collected, whichever call has its number in the library by then.
+    """
+
+    def __init__(self, on_end: Callable[[Player], None]) -> None:
         super().__init__()
         self._on_end = on_end
 
     def onEof2(self) -> None:
-        self._on_end()
+        self._on_end(self)
 
 
 class Call(pj.Call):
@@ -162,10 +166,13 @@ class Call(pj.Call):
 
     def _play(self, path: Path) -> None:
         self._silence()
-        player = Player(lambda: self.desk.later(lambda: self._played(player)))
+        player = Player(self._at_end)
         player.createPlayer(str(path), pj.PJMEDIA_FILE_NO_LOOP)
         player.startTransmit(self._media)
         self._player = player
+
+    def _at_end(self, player: Player) -> None:
+        self.desk.later(lambda: self._played(player))
 
     def _played(self, player: Player) -> None:
         if player is self._player:

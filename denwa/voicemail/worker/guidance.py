@@ -76,7 +76,7 @@ class GuidanceCall(pj.Call):
             case Action.WAIT:
                 self._pause_over = time.monotonic() + PAUSE
             case Action.SPEAK:
-                player = Player(lambda: self.desk.later(lambda: self.happened(Event.PLAYED)))
+                player = Player(lambda _player: self.desk.later(lambda: self.happened(Event.PLAYED)))
                 player.createPlayer(str(self._prompt), pj.PJMEDIA_FILE_NO_LOOP)
                 player.startTransmit(self._media)
                 self._player = player
