@@ -25,6 +25,7 @@ from denwa.voip.sip.peer import Peer
 
 MOST_KEPT: Final = 65_536  # of each table
 MOST_STRANGERS: Final = 16_384  # sources of which more than a number is kept
+ANSWER_PATIENCE_MS: Final = 5_000  # many phones behind one NAT may ask at once: they get the time to answer
 KNOWN_FOR_MS: Final = 3_600_000  # a source that proved itself is known one to two times as long
 _K = TypeVar("_K", bound=Hashable)
 
@@ -89,7 +90,7 @@ class GuessGuard:
         self._accounts: Debts[bytes] = Debts(limits.interval_ms)
         self._pairs: Debts[tuple[Any, bytes]] = Debts(limits.interval_ms)
         self._first: Debts[str] = Debts(1000)
-        self._strikes: dict[str, set[int]] = {}  # source -> names that it came with
+        self._strikes: dict[str, tuple[int, set[int]]] = {}  # source -> since when, and names that it came with
         self._proved: dict[bytes, Peer] = {}  # only of accounts that exist
         self._known: set[str] = set()  # sources that proved themselves in this hour, and in the one before
         self._known_before: set[str] = set()
@@ -177,13 +178,15 @@ class GuessGuard:
         source = source_of(peer[0])
         if source in self._known or source in self._known_before or self._exempt(peer):
             return
-        strikes = self._strikes.get(source)
-        if strikes is None:
+        found = self._strikes.get(source)
+        if found is None:
             if len(self._strikes) >= MOST_STRANGERS:
                 del self._strikes[next(iter(self._strikes))]
-            strikes = self._strikes[source] = set()
-        strikes.add(hash(name))
-        if len(strikes) >= self._limits.strikes:
+            found = self._strikes[source] = (now_ms, set())
+        since, names = found
+        if len(names) < self._limits.strikes:
+            names.add(hash(name))
+        if len(names) >= self._limits.strikes and now_ms - since >= ANSWER_PATIENCE_MS:
             del self._strikes[source]
             if len(self.silenced) >= MOST_KEPT:
                 del self.silenced[next(iter(self.silenced))]

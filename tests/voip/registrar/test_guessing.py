@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from denwa.voip.registrar.guessing import Debts, GuessGuard, GuessLimits, source_of
+from denwa.voip.registrar.guessing import ANSWER_PATIENCE_MS, Debts, GuessGuard, GuessLimits, source_of
 from denwa.voip.sip import digest
 from denwa.voip.sip.peer import Peer
 from tests.voip.wire import GATEWAY, START_MS, Phone, Wire, subscriber
@@ -112,9 +112,11 @@ def test_a_source_of_nothing_but_failures_gets_no_answer_for_a_while() -> None:
     for n in range(LIMITS.strikes):
         assert not one.is_silenced(scanner, START_MS)
         guess(one, scanner, b"%d" % n, START_MS)
-    assert one.is_silenced(scanner, START_MS)
-    assert not one.is_silenced(("198.51.100.10", 5060), START_MS)
-    assert not one.is_silenced(scanner, START_MS + LIMITS.silence_ms)
+    later = START_MS + ANSWER_PATIENCE_MS
+    guess(one, scanner, b"0", later)
+    assert one.is_silenced(scanner, later)
+    assert not one.is_silenced(("198.51.100.10", 5060), later)
+    assert not one.is_silenced(scanner, later + LIMITS.silence_ms)
     assert one.silenced == {}
 
 
@@ -122,7 +124,20 @@ def test_a_source_challenged_for_ever_more_names_is_a_scanner_whether_they_exist
     one = guard()
     for n in range(LIMITS.strikes):
         one.asked(("198.51.100.9", n + 1), b"<sip:%d@denwa.example>" % n, START_MS)
-    assert one.is_silenced(("198.51.100.9", 5060), START_MS)
+    later = START_MS + ANSWER_PATIENCE_MS
+    one.asked(("198.51.100.9", 1), b"<sip:0@denwa.example>", later)
+    assert one.is_silenced(("198.51.100.9", 5060), later)
+
+
+def test_many_phones_behind_one_address_that_ask_at_once_have_time_to_answer() -> None:
+    """After a power cut hundreds are challenged before the first can answer."""
+    one = guard()
+    for n in range(10 * LIMITS.strikes):
+        one.asked(("198.51.100.9", n + 1), b"<sip:%d@denwa.example>" % n, START_MS + n)
+    assert not one.is_silenced(("198.51.100.9", 5060), START_MS + 1000)
+    one.proved(("198.51.100.9", 1), b"50010001", b"r" * 32)
+    one.asked(("198.51.100.9", 1), b"<sip:0@denwa.example>", START_MS + ANSWER_PATIENCE_MS)
+    assert one.silenced == {}
 
 
 def test_an_old_password_silences_nobody() -> None:
@@ -246,6 +261,8 @@ def test_a_scanner_is_answered_nothing_and_calls_that_are_up_go_on() -> None:
     scanner = Phone(wire, 1, host="198.51.100.9", port=5060)
     for n in range(LIMITS.strikes):
         wire.send(scanner.peer, scanner.register_text(account=f"{n}"))
+    wire.wait(ANSWER_PATIENCE_MS / 1000)
+    wire.send(scanner.peer, scanner.register_text(account="0"))
     before = len(wire.sent)
     assert wire.send(scanner.peer, scanner.register_text()) == []
     options = scanner.request("OPTIONS", "sip:denwa.example", to="<sip:denwa.example>", call_id="o", cseq=1)
