@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 TICK: Final = 0.02  # seconds between looks at the timers
 NOTES_A_SECOND: Final = 50
 QUIET_TRANSACTIONS: Final = 2_000
+QUIET_MESSAGES: Final = 20  # in a tick; REGISTERs leave no transactions behind
+QUIET_AFTER: Final = 2.0  # seconds since a tick with more
 
 
 class Writer(Protocol):
@@ -90,6 +92,8 @@ class SipServer:
         self._clock_offset = 0
         self._waiting = 0  # groups handed over and not yet on disk
         self._settled: list[asyncio.Future[None]] = []
+        self._heard = 0  # messages since the last tick
+        self._busy_at = 0.0
         self._note_second = 0
         self._notes_left = NOTES_A_SECOND
         self._set_clock()
@@ -164,7 +168,8 @@ class SipServer:
     def quiet(self) -> bool:
         """So little goes on that a pause of a few milliseconds harms nobody."""
         layer = self.engine.ctx.layer
-        return len(layer.servers) + len(layer.clients) < QUIET_TRANSACTIONS
+        few = len(layer.servers) + len(layer.clients) < QUIET_TRANSACTIONS
+        return few and time.monotonic() - self._busy_at > QUIET_AFTER
 
     def journal_done(self, groups: list[Group]) -> None:
         """For the writer thread: these groups are on disk."""
@@ -189,6 +194,7 @@ class SipServer:
         self._receive(data, peer)
 
     def _receive(self, data: bytes, peer: Peer) -> None:
+        self._heard += 1
         now_ns = time.monotonic_ns()
         now_ms = (now_ns + self._clock_offset) // 1_000_000
         if self.trace.enabled:
@@ -265,6 +271,9 @@ class SipServer:
         if not len(engine.calls):
             self._set_clock()
         now = time.monotonic()
+        if self._heard > QUIET_MESSAGES:
+            self._busy_at = now
+        self._heard = 0
         due = engine.next_due()
         if due is not None and due <= now:
             try:

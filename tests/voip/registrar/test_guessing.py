@@ -259,6 +259,7 @@ def test_the_owner_calls_and_registers_while_the_account_is_attacked() -> None:
 def test_a_scanner_is_answered_nothing_and_calls_that_are_up_go_on() -> None:
     wire = Wire(subscriber(1))
     scanner = Phone(wire, 1, host="198.51.100.9", port=5060)
+    wire.wait(1)  # past the sweep of a start
     for n in range(LIMITS.strikes):
         wire.send(scanner.peer, scanner.register_text(account=f"{n}"))
     wire.wait(ANSWER_PATIENCE_MS / 1000)
