@@ -140,8 +140,7 @@ class Registrar:
             self._ctx.waking.registered(account, now)
 
     def is_bound(self, account: bytes, contact: str) -> bool:
-        devices = self._devices.get(account)
-        return devices is not None and any(binding.contact == contact for binding in devices.bindings)
+        return self._binding(account, contact) is not None
 
     def _outcome(self, request: Message, subscriber: Subscriber | Unproven, peer: Peer) -> Outcome | Rejection:
         """What a request with credentials comes to; what it changes is in force when this returns."""
