@@ -188,7 +188,7 @@ class Service:
             raise StateError(f"SIP on {settings.sip.bind}:{settings.sip.port}: {fault.strerror or fault}") from None
         stack.callback(server.close)
         stack.push_async_callback(voicemail.stop)  # while the proxy still carries the BYEs of the workers
-        control = await listen(settings.data_dir, _Control(feed, rating, server, limits).answer)
+        control = await listen(settings.data_dir, _Control(feed, rating, server, limits, voicemail).answer)
         stack.callback((settings.data_dir / SOCKET_NAME).unlink, missing_ok=True)
         stack.callback(control.close)
         self._spawn(stack, rating.run())
@@ -283,7 +283,15 @@ async def _collect_garbage(server: SipServer) -> None:
 class _Control:
     """Requests of the control socket (see denwa/control/socket.py)."""
 
-    def __init__(self, feed: DirectoryFeed, rating: RatingLoop, server: SipServer, limits: LimitsFeed) -> None:
+    def __init__(
+        self,
+        feed: DirectoryFeed,
+        rating: RatingLoop,
+        server: SipServer,
+        limits: LimitsFeed,
+        voicemail: VoicemailService,
+    ) -> None:
+        self._voicemail = voicemail
         self._feed = feed
         self._rating = rating
         self._server = server
@@ -294,7 +302,7 @@ class _Control:
         if word == "subscribers":
             await self._feed.refresh()
         elif word == "mailboxes":
-            pass  # counts are read from the database when they are needed
+            self._voicemail.changed(argument)
         elif word == "sync":
             await self._server.settled()
             await self._rating.catch_up()

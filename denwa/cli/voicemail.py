@@ -137,13 +137,14 @@ def delete(ctx: click.Context, number: str, message_id: int) -> None:
         message = box.message(message_id)
         box.sounds.delete(message.recording.sound)
         box.store.forget(message.id)
-    _announce(settings)
+    _announce(settings, box.number)
     click.echo(f"message {message_id} deleted")
 
 
-def _announce(settings: Settings) -> None:
+def _announce(settings: Settings, number: PhoneNumber) -> None:
+    """Lamps of the subscriber's phones go out with the last message (V6)."""
     try:
-        answer = tell(settings.data_dir, "mailboxes")
+        answer = tell(settings.data_dir, f"mailboxes {number.e164}")
     except OSError as fault:
         answer = str(fault)
     if answer not in (None, "ok"):

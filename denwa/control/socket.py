@@ -1,7 +1,7 @@
 """One line asks, one line answers, over a Unix socket in the data folder (mode 0600).
 
-Requests: ``subscribers`` (directory changed), ``mailboxes`` (messages changed), ``sync`` (rate what has ended),
-``limits`` (orders or holds changed), ``spent NUMBER`` (the answer is JSON: yen of this day and month),
+Requests: ``subscribers`` (directory changed), ``mailboxes NUMBER`` (messages of this E.164 changed), ``sync`` (rate
+what has ended), ``limits`` (orders or holds changed), ``spent NUMBER`` (the answer is JSON: yen of this day and month),
 ``gateways`` (the answer is JSON: addresses and how they are), ``cut CALL-ID`` (end a call; the answer is ``ok`` and
 how many there were), ``trace CALL-ID`` (the answer is the ladder, its line breaks written as `LINE_BREAK`).
 The answer ``ok`` comes after the change is in force, so `denwa subscriber set` takes effect before it returns.

@@ -7,6 +7,7 @@ gives the place back, then the spool entry goes. A kill in between is made good 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -56,8 +57,17 @@ class Reconciled:
 
 
 class Depositor:
+    """`changed(mailbox)` is called, in the thread that works, when messages of an E.164 have come or gone."""
+
     def __init__(
-        self, folder: Path, sounds: SoundStore, mailboxes: Mailboxes, owners: Owners, sender: Sender, rules: Rules
+        self,
+        folder: Path,
+        sounds: SoundStore,
+        mailboxes: Mailboxes,
+        owners: Owners,
+        sender: Sender,
+        rules: Rules,
+        changed: Callable[[str], None] = lambda mailbox: None,
     ) -> None:
         self._spool = folder
         self._sounds = sounds
@@ -65,6 +75,7 @@ class Depositor:
         self._owners = owners
         self._sender = sender
         self._rules = rules
+        self._changed = changed
 
     def settle(self, lease: str, now: datetime) -> Outcome:
         """Store what became of a call. Raises OSError (disk) or what the database raises; then it can be repeated."""
@@ -114,6 +125,7 @@ class Depositor:
         """Gone for good: first the sound, then the metadata, so that a kill in between leaves no sound behind."""
         self._sounds.delete(message.recording.sound)
         self._mailboxes.forget(message.id)
+        self._changed(message.recording.mailbox)
 
     def _store(self, taken: Taken, now: datetime) -> Outcome:
         recording = self._recording(taken)
@@ -128,6 +140,7 @@ class Depositor:
             self._mailboxes.notice(taken.lease, taken.mailbox, envelope, now)
             return Outcome.NOTICE
         self._mailboxes.deposit(recording, envelope, now)
+        self._changed(recording.mailbox)
         return Outcome.MESSAGE
 
     def _recording(self, taken: Taken) -> Recording | None:

@@ -59,7 +59,10 @@ class NoPlace:
 
 
 class VoicemailService:
-    """Thread-bound to the loop that starts it; the database ports are called in threads."""
+    """Thread-bound to the loop that starts it; the database ports are called in threads.
+
+    `on_change(mailbox)` is called on that loop after messages of an E.164 have come, gone or been heard (V6).
+    """
 
     def __init__(
         self,
@@ -92,7 +95,10 @@ class VoicemailService:
             owners,
             self._sender,
             Rules(rules.max_seconds, rules.max_messages, rules.keep_days),
+            self._changed_in_thread,
         )
+        self.on_change: Callable[[str], None] = lambda mailbox: None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._pool = Pool(pool_options(settings, self._spool), self._closed)
         self._prompts = guidance_prompts(settings)
         self._guidance_places = settings.guidance.places
@@ -104,6 +110,7 @@ class VoicemailService:
 
     async def start(self) -> None:
         """Store what a kill left behind, then let calls in. Workers come up in the background."""
+        self._loop = asyncio.get_running_loop()
         self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._node = node_name(self._folder)
         orphans = await asyncio.to_thread(self._reconcile)
@@ -153,6 +160,14 @@ class VoicemailService:
     def release(self, lease: str) -> None:
         """The INVITE will not come. Without effect on a call that a worker has answered."""
         self._pool.release(lease)
+
+    def changed(self, mailbox: str) -> None:
+        """Another part of the program has changed the messages of this E.164, or has had one heard."""
+        self.on_change(mailbox)
+
+    def _changed_in_thread(self, mailbox: str) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.changed, mailbox)
 
     def mail_waits(self) -> None:
         """Look into the outbox now: another part of the program has put a mail there."""

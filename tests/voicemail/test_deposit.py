@@ -243,3 +243,22 @@ def test_deletion_that_was_killed_after_the_sound_is_completed_by_the_next(offic
     office.sounds.delete(sound_key(NUMBER, "a"))
     assert office.depositor.purge(NOW + WEEK) == 1
     assert office.store.totals() == (0, 0)
+
+
+def test_each_message_that_comes_or_goes_is_told_of_with_its_mailbox(office: Office) -> None:
+    """V6: phones show at once what is in the box; a call that left nothing changes no lamp."""
+    told: list[str] = []
+    depositor = Depositor(
+        *(office.spool, office.sounds, office.store, OwnerStore(office.engine)),
+        Sender("mail-noreply@denwa.example", "Denwa"),
+        Rules(max_seconds=60, max_messages=10, keep_days=7),
+        told.append,
+    )
+    office.call("said", 5000)
+    office.call("silent", None)
+    depositor.settle("silent", NOW)
+    assert told == []
+    depositor.settle("said", NOW)
+    assert told == [NUMBER]
+    assert depositor.purge(NOW + WEEK) == 1
+    assert told == [NUMBER, NUMBER]

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import wave
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from denwa.config.settings import Mail
+from denwa.storage.voicemail_store import MailboxStore
 from denwa.voicemail import leases
 from denwa.voicemail.faults import VoicemailSettingsFault
+from denwa.voicemail.ports import Recording
 from denwa.voicemail.service import NoPlace
 from denwa.voicemail.worker.lines import Lines
 from tests.voicemail.rig import (
+    CALLER,
+    NUMBER,
     add_subscriber,
     eventually,
     make_tables,
@@ -173,3 +179,14 @@ def test_reader_that_is_gone_makes_an_orphan_and_no_crash():
     assert lines.orphaned
     for descriptor in (read_end, write_end, out_write):
         os.close(descriptor)
+
+
+async def test_message_that_is_deleted_at_the_end_of_its_time_is_told_of_on_the_loop(tmp_path, engine):
+    """V6: whoever keeps phones informed may touch what belongs to the loop."""
+    long_ago = datetime(2026, 1, 1, tzinfo=UTC)
+    old = Recording("a", NUMBER, CALLER, "", "c1@phone", 486, long_ago, long_ago, 1000, 16044, "a.wav")
+    MailboxStore(engine).deposit(old, None, long_ago)
+    told: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
+    async with running(settings_for(tmp_path), engine) as service:
+        service.on_change = lambda mailbox: told.put_nowait((mailbox, threading.get_ident()))
+        assert await asyncio.wait_for(told.get(), 20) == (NUMBER, threading.get_ident())
