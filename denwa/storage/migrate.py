@@ -48,7 +48,7 @@ class Schema:
         return config
 
 
-MAIN = Schema("main", "0006")
+MAIN = Schema("main", "0007")
 JOURNAL = Schema("journal", "0003")
 
 

@@ -2,6 +2,7 @@
 
 from denwa.storage.tables import (
     billing,
+    box_access,
     contracts,
     forwarding,
     greetings,
@@ -15,6 +16,7 @@ from denwa.storage.tables import (
 
 __all__ = [
     "billing",
+    "box_access",
     "contracts",
     "forwarding",
     "greetings",
