@@ -7,13 +7,14 @@ import contextlib
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from denwa.config.settings import Settings
 from denwa.voicemail import spool
 from denwa.voicemail.deposit import Depositor, Outcome, Rules
+from denwa.voicemail.leases import Kind
 from denwa.voicemail.letters import Sender
 from denwa.voicemail.pool import Pool
 from denwa.voicemail.ports import DepositRequest, Mailboxes, MailTransport, Outbox, Owners, SoundStore
@@ -30,7 +31,7 @@ from denwa.voicemail.setup import (
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-LEASE_PATIENCE = 3.0  # seconds to wait for a free place
+LEASE_PATIENCE = 12.0  # seconds to wait for a free place: a crowd that comes at once waits for its workers to start
 RETRY_PAUSE = 5.0  # seconds until an outcome that could not be stored is tried again
 MAIL_INTERVAL = 15.0  # seconds at most between looks into the outbox
 RETENTION_INTERVAL = 10.0
@@ -181,9 +182,12 @@ class VoicemailService:
             "messages": stored,
             "reserved": held,
             "calls": self._pool.leases,
+            "calls_waiting": self._pool.waiting,
             "guidances": self._pool.guided,
             "free_places": self._pool.free,
             "workers": self._pool.workers,
+            "workers_died": self._pool.faults["workers_died"],
+            "workers_hung": self._pool.faults["workers_hung"],
             "mails_waiting": waiting,
             "mails_undeliverable": undeliverable,
         }
@@ -200,7 +204,7 @@ class VoicemailService:
         except Exception:
             log.exception("voicemail: no place can be reserved")
             return unavailable
-        port = await self._pool.lease(lease, request, LEASE_PATIENCE)
+        port = await self._pool.lease(lease, {"do": Kind.MESSAGE, **_told(request)}, LEASE_PATIENCE)
         if port is None:
             log.error("voicemail: all places of all workers are taken")
             self._closed(lease)
@@ -291,6 +295,11 @@ class VoicemailService:
         self._jobs.add(task)
         task.add_done_callback(self._jobs.discard)
         return task
+
+
+def _told(request: DepositRequest) -> dict[str, Any]:
+    """What a worker is told of a call."""
+    return {name: value for name, value in asdict(request).items() if name != "account"}
 
 
 async def _guarded(work: Callable[[], Awaitable[None]], name: str) -> None:

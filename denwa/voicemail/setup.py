@@ -9,10 +9,10 @@ from pathlib import Path
 from denwa.config.settings import DATA, Settings
 from denwa.voicemail.faults import VoicemailSettingsFault
 from denwa.voicemail.leases import PLACES
-from denwa.voicemail.pool import PoolOptions
 from denwa.voicemail.ports import MailTransport
 from denwa.voicemail.sounds import FileSounds
 from denwa.voicemail.transport import MaildirTransport, SmtpServer, SmtpTransport
+from denwa.voicemail.worker_process import PoolOptions
 
 DEFAULT_GREETING = DATA / "prompts" / "voicemail-greeting.wav"
 PORTS_NEEDED = 4 * PLACES  # RTP and RTCP of each call, twice over: a port may be in use by another program
@@ -40,6 +40,7 @@ def pool_options(settings: Settings, spool: Path) -> PoolOptions:
     options = PoolOptions(
         spool=spool,
         greeting=rules.greeting or DEFAULT_GREETING,
+        tone=spool.parent / "tone.wav",
         max_seconds=rules.max_seconds,
         media_address=rules.bind,
         rtp_port_min=rules.rtp_port_min,

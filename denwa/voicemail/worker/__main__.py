@@ -6,10 +6,8 @@ import argparse
 import os
 import signal
 import sys
-import tempfile
 from pathlib import Path
 
-from denwa.voicemail import wav
 from denwa.voicemail.worker.lines import Lines
 
 
@@ -24,22 +22,20 @@ def main() -> int:
     from denwa.voicemail.worker.desk import Desk
     from denwa.voicemail.worker.endpoint import Options
 
-    with tempfile.TemporaryDirectory(prefix="denwa-worker-") as folder:
-        tone = Path(folder) / "tone.wav"
-        tone.write_bytes(wav.tone())
-        options = Options(
-            spool=arguments.spool,
-            greeting=arguments.greeting,
-            tone=tone,
-            max_seconds=arguments.max_seconds,
-            media_address=arguments.media_address,
-            rtp_first=arguments.rtp_first,
-            rtp_last=arguments.rtp_last,
-        )
-        desk = Desk(options, Lines(stdout=_keep_stdout()))
-        signal.signal(signal.SIGTERM, lambda *_: desk.stop())
-        desk.run()
-        desk.close()
+    options = Options(
+        spool=arguments.spool,
+        greeting=arguments.greeting,
+        tone=arguments.tone,
+        max_seconds=arguments.max_seconds,
+        media_address=arguments.media_address,
+        rtp_first=arguments.rtp_first,
+        rtp_last=arguments.rtp_last,
+    )
+    desk = Desk(options, Lines(stdout=_keep_stdout()))
+    # A service manager ends all processes of a service at once: the calls go on until the service says otherwise.
+    signal.signal(signal.SIGTERM, lambda *_: desk.leave())
+    desk.run()
+    desk.close()
     return 0
 
 
@@ -56,6 +52,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="denwa.voicemail.worker")
     parser.add_argument("--spool", type=Path, required=True)
     parser.add_argument("--greeting", type=Path, required=True)
+    parser.add_argument("--tone", type=Path, required=True)
     parser.add_argument("--max-seconds", type=int, required=True)
     parser.add_argument("--media-address", required=True)
     parser.add_argument("--rtp-first", type=int, required=True)

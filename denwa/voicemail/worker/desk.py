@@ -30,6 +30,8 @@ class Desk:
         self._tasks: list[Callable[[], None]] = []
         self._dropped: list[Any] = []
         self._stopping: float | None = None
+        self._leave_asked = False
+        self._leaving = False
         self._endpoint = open_endpoint()
         transport, self.port = open_transport(self._endpoint)
         self._endpoint.libStart()
@@ -86,6 +88,10 @@ class Desk:
             for call in self._calls:
                 self.later(call.stop)
 
+    def leave(self) -> None:
+        """Take no new calls, and end when those that run are over. For a signal handler: it only notes the wish."""
+        self._leave_asked = True
+
     def close(self) -> None:
         """Let go of every object, then of the library; the other order aborts."""
         self._calls.clear()
@@ -96,7 +102,9 @@ class Desk:
     def _done(self) -> bool:
         if self._stopping is not None:
             return not self._calls or time.monotonic() - self._stopping > STOP_PATIENCE
-        return self._lines.orphaned and not self._calls
+        if self._calls:
+            return False
+        return self._lines.orphaned or (self._leaving and not self._leases)
 
     def _obey(self) -> None:
         for command in self._lines.commands():
@@ -108,8 +116,15 @@ class Desk:
                 case {"do": "forget", "lease": str(lease)}:
                     if self._leases.pop(lease, None) is not None:
                         self.tell("forgotten", lease=lease)
+                case {"do": "ping"}:
+                    self.tell("alive")
+                case {"do": "leave"}:
+                    self.leave()
                 case {"do": "stop"}:
                     self.stop()
+        if self._leave_asked and not self._leaving:
+            self._leaving = True
+            self.tell("leaving")
 
     def _work(self) -> None:
         while self._tasks:

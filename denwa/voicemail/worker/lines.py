@@ -1,9 +1,11 @@
 """How a worker and the service talk: JSON objects, one a line, on the worker's stdin and stdout.
 
 To the worker: ``{"do": "lease", …Taken without called_at_ms}``, ``{"do": "guide", "lease": …, "prompt": file}``,
-``{"do": "forget", "lease": …}``, ``{"do": "stop"}``. From it: ``ready`` (port, pid), ``answered`` (or being spoken to),
-``closed`` (nothing more is recorded; not of a guidance), ``gone`` (the place is free),
-``forgotten``, ``refused`` (an INVITE without a lease), ``fault`` (text). All but the first and last carry ``lease``.
+``{"do": "forget", "lease": …}``, ``{"do": "ping"}``, ``{"do": "leave"}`` (end when the last call is over),
+``{"do": "stop"}`` (end calls and go). From it: ``ready`` (port, pid), ``alive`` (the answer to ping), ``leaving`` (give
+it no more calls), ``answered`` (or being spoken to), ``closed`` (nothing more is recorded; not of a guidance), ``gone``
+(the place is free), ``forgotten``, ``refused`` (an INVITE without a lease), ``fault`` (text). Those of one call carry
+its ``lease``.
 """
 
 from __future__ import annotations
