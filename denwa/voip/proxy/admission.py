@@ -16,7 +16,7 @@ from denwa.voip.proxy.limits import CallLimits
 from denwa.voip.proxy.ports import LivePrices
 from denwa.voip.proxy.refusal import Refused
 from denwa.voip.registrar.authentication import Unproven, authenticate
-from denwa.voip.sip.message import Message
+from denwa.voip.sip.message import PROXY_AUTHORIZATION, Message
 from denwa.voip.sip.peer import Peer
 from denwa.voip.sip.transactions import ServerTransaction
 from denwa.voip.sip.uri import SipUri, UriFault, parse_uri
@@ -50,6 +50,8 @@ class Denied:
     number_class: str = ""
     subscriber: str = ""
     text: str = ""
+    extra: tuple[bytes, ...] = ()  # more header lines of the answer
+    alarm: bool = False  # the operator should know of it
 
 
 class Admission:
@@ -76,6 +78,33 @@ class Admission:
                 ctx.challenge(transaction, stale=caller.stale, now=now)
             return None
         return self._called_by_subscriber(caller, request)
+
+    def whose(self, why: Refused, request: Message, peer: Peer) -> Denied | None:
+        """An INVITE that is refused whoever sent it: for the record, who did. None: a stranger, or nobody that is
+        proved."""
+        ctx = self._ctx
+        trunk = ctx.trunk_of(peer)
+        caller = None
+        if trunk is not None:
+            identity = incoming_identity(request) if trunk.usual else caller_of(request, trunk)
+            called = request.uri if trunk.usual else called_uri(request, trunk)
+        else:
+            proved = authenticate(ctx, request, peer, proxy=True) if PROXY_AUTHORIZATION in request.at else None
+            if not isinstance(proved, Subscriber):
+                return None
+            caller, called = proved, request.uri
+            identity = CallerIdentity(caller.number, "")
+        denied = Denied(why, caller, trunk, identity, subscriber=caller.number if caller is not None else "")
+        reading = self._reading(called)
+        if isinstance(reading, Denied):
+            denied.callee = reading.callee
+            return denied
+        denied.callee, denied.number_class = reading.number.e164, reading.number_class
+        if caller is None:
+            denied.subscriber = denied.callee if denied.callee in ctx.directory.by_number else ""
+        elif reading.caller_id == "hide":
+            denied.identity = CallerIdentity(caller.number, "anonymous")
+        return denied
 
     def _called_by_trunk(self, trunk: Trunk, request: Message) -> Admitted | Denied:
         identity = incoming_identity(request) if trunk.usual else caller_of(request, trunk)
@@ -137,6 +166,15 @@ class Admission:
         return Reading(PhoneNumber(e164), NumberClass.ON_NET, None, "default")
 
     def _read(self, called: bytes) -> Reading | Denied:
+        """What was dialled. A block that nobody knows alarms the operator (N4)."""
+        reading = self._reading(called)
+        if isinstance(reading, Denied) and reading.alarm:
+            self._ctx.counters["number_plan_alarms", reading.why.name] += 1
+            text = f"a block that the number plan does not know was dialled: {masked(reading.callee)}"
+            self.limits.alarm("unknown-block", "", text)
+        return reading
+
+    def _reading(self, called: bytes) -> Reading | Denied:
         own = self._own_number(called)
         if own is not None:
             return own
@@ -152,11 +190,8 @@ class Admission:
             dialled = uri.number.decode("utf-8", "replace")
         reading = self._ctx.plan.read(dialled, self._ctx.today())
         if isinstance(reading, Refusal):
-            if reading.alarm:
-                self._ctx.counters["number_plan_alarms", reading.reason] += 1
-                text = f"a block that the number plan does not know was dialled: {masked(dialled)}"
-                self.limits.alarm("unknown-block", "", text)
-            return Denied(refusal.OF_NUMBERS[reading.reason], callee=dialled[:40], text=reading.text)
+            why = refusal.OF_NUMBERS[reading.reason]
+            return Denied(why, callee=dialled[:40], text=reading.text, alarm=reading.alarm)
         return reading
 
     def rejects(self, callee: Subscriber, identity: CallerIdentity) -> bool:

@@ -57,6 +57,7 @@ class Setup:
         "branch",
         "cancelled",
         "cause",
+        "extra",
         "failure",
         "forwarder",
         "hidden",
@@ -90,6 +91,7 @@ class Setup:
         self.cause = 480  # why the voicemail gets the call
         self.failure: tuple[int, bytes | None, str] = (480, None, "not registered")
         self.why: Refused | None = NOT_REGISTERED  # of that failure, where it has a name
+        self.extra: tuple[bytes, ...] = ()  # header lines that the answer has besides
         self.cancelled = False
         self.recorded = False  # it is known that nobody answers
 

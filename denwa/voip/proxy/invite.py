@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from denwa.numbering.number import PhoneNumber
 from denwa.numbering.reading import NumberClass
 from denwa.voip.calls.call import Call, CallTable, Leg
@@ -20,7 +22,18 @@ from denwa.voip.proxy.identity import (
     strip_claims,
     subscriber_from,
 )
-from denwa.voip.proxy.refusal import BAD_SESSION_TIMER, NO_COMMON_MEDIA, Refused
+from denwa.voip.proxy.refusal import (
+    BAD_SESSION_TIMER,
+    LOOP,
+    MERGED,
+    NO_COMMON_MEDIA,
+    NOT_RECORDED,
+    SHORT_SESSION,
+    TOO_MANY_CALLS,
+    TOO_MANY_HOPS,
+    UNKNOWN_EXTENSION,
+    Refused,
+)
 from denwa.voip.proxy.setup import CallSetup
 from denwa.voip.proxy.targets import TargetChoice
 from denwa.voip.sip.checks import unsupported_extensions
@@ -30,6 +43,13 @@ from denwa.voip.sip.peer import Peer
 from denwa.voip.sip.transactions import ServerTransaction
 
 UNDERSTOOD = frozenset((b"timer", b"100rel", b"path", b"replaces", b"norefersub"))
+
+
+class Stopped(NamedTuple):
+    """Why an INVITE goes no further, and header lines that the answer has for it."""
+
+    why: Refused
+    extra: tuple[bytes, ...] = ()
 
 
 class InviteChain:
@@ -44,7 +64,9 @@ class InviteChain:
 
     def invite(self, server: ServerTransaction, request: Message, peer: Peer, now: float) -> None:
         """Walk the chain; every way out of it answers the caller."""
-        if self._unacceptable(server, request, now):
+        stopped = self._unacceptable(request)
+        if stopped is not None:
+            self._turn_away(server, request, peer, stopped, now)
             return
         verdict = self._admission.check(server, request, peer, now)
         if verdict is None:
@@ -61,7 +83,8 @@ class InviteChain:
         try:
             asked = ask_for_timer(request, ctx.settings.session_expires)
         except IntervalTooSmall:
-            ctx.refuse(server, 422, "session interval too small", now, b"Min-SE: %d" % LEAST)
+            denied = _denied(verdict, SHORT_SESSION, "", (b"Min-SE: %d" % LEAST,))
+            self._deny(server, request, call, denied, now)
             return
         except FieldFault as fault:
             self._deny(server, request, call, _denied(verdict, BAD_SESSION_TIMER, str(fault)), now)
@@ -83,25 +106,37 @@ class InviteChain:
             self._targets.to_subscriber(setup, verdict.callee)
         self._setup.start(call, now)
 
-    def _unacceptable(self, server: ServerTransaction, request: Message, now: float) -> bool:
+    def _unacceptable(self, request: Message) -> Stopped | None:
+        """What stops an INVITE whoever sent it (RFC 3261 §16.3)."""
         ctx = self._ctx
         if not ctx.journal_ok:
-            ctx.refuse(server, 503, "calls cannot be recorded at present", now, b"Retry-After: 5")
-        elif self._calls.full():
-            ctx.refuse(server, 503, "too many calls", now, b"Retry-After: 5")
-        elif unknown := unsupported_extensions(request, UNDERSTOOD):
-            ctx.refuse(server, 420, "extension not known", now, b"Unsupported: " + b", ".join(unknown))
-        elif is_loop(ctx, request):
-            ctx.refuse(server, 482, "the request has been here before", now)
-        elif self._merged(request):
-            ctx.refuse(server, 482, "this call is already being set up", now)
-        elif not count_hop(request):
-            ctx.refuse(server, 483, "Max-Forwards used up", now)
+            return Stopped(NOT_RECORDED)
+        if self._calls.full():
+            return Stopped(TOO_MANY_CALLS)
+        if unknown := unsupported_extensions(request, UNDERSTOOD):
+            return Stopped(UNKNOWN_EXTENSION, (b"Unsupported: " + b", ".join(unknown),))
+        if is_loop(ctx, request):
+            return Stopped(LOOP)
+        if self._merged(request):
+            return Stopped(MERGED)
+        if not count_hop(request):
+            return Stopped(TOO_MANY_HOPS)
+        strip_own_routes(ctx, request)
+        request.remove(ROUTE)  # where a call goes is decided here, by its number: a caller's Route leads nowhere
+        return None
+
+    def _turn_away(self, server: ServerTransaction, request: Message, peer: Peer, stopped: Stopped, now: float) -> None:
+        """Refuse with a record when it is proved whose call it is, else without: strangers fill no table."""
+        ctx = self._ctx
+        why, extra = stopped
+        denied = self._admission.whose(why, request, peer) if ctx.journal_ok else None
+        if denied is not None:
+            denied.extra = extra
+            self._deny(server, request, self._call(request, peer), denied, now)
         else:
-            strip_own_routes(ctx, request)
-            request.remove(ROUTE)  # where a call goes is decided here, by its number: a caller's Route leads nowhere
-            return False
-        return True
+            ctx.counters["refused_calls", why.name] += 1
+            ctx.note_refusal(request, why.status, why.text)
+            ctx.respond(server, why.status, now, [why.line(), *extra])
 
     def _merged(self, request: Message) -> bool:
         """The same INVITE on another way (RFC 3261 §8.2.2.2)."""
@@ -148,6 +183,7 @@ class InviteChain:
         setup = call.setup = Setup(server, request, 0)
         setup.failure = (why.status, None, denied.text or why.text)
         setup.why = why
+        setup.extra = denied.extra
         if self._calls.find(call.call_id, call.caller.tag) is None:
             self._calls.add(call)
         server.user = call
@@ -192,7 +228,7 @@ class InviteChain:
         return conceal_invite(ctx, call, veil, request, tag)
 
 
-def _denied(verdict: Admitted, why: Refused, text: str) -> Denied:
+def _denied(verdict: Admitted, why: Refused, text: str, extra: tuple[bytes, ...] = ()) -> Denied:
     subscriber = verdict.caller.number if verdict.caller else verdict.callee.number if verdict.callee else ""
     return Denied(
         why,
@@ -203,4 +239,5 @@ def _denied(verdict: Admitted, why: Refused, text: str) -> Denied:
         verdict.number_class.value,
         subscriber,
         text,
+        extra,
     )

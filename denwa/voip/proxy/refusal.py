@@ -32,8 +32,9 @@ class Refused(NamedTuple):
         return reason if not self.retry_after else b"%b\r\nRetry-After: %d" % (reason, self.retry_after)
 
 
-# Q.850: 1 unallocated number, 20 subscriber absent, 21 call rejected, 28 address incomplete, 34 no circuit,
-# 42 equipment congestion, 57 bearer capability not authorised, 88 incompatible destination, 111 protocol error
+# Q.850: 1 unallocated number, 20 subscriber absent, 21 call rejected, 25 exchange routing error, 28 address incomplete,
+# 34 no circuit, 38 network out of order, 41 temporary failure, 42 equipment congestion, 57 bearer capability not
+# authorised, 79 not implemented, 88 incompatible destination, 102 timer expired, 111 protocol error
 SUSPENDED: Final = Refused("suspended", 403, 57, "this subscriber may not call out at present", "suspended")
 INTERNATIONAL_OFF: Final = Refused(
     "international-off", 403, 57, "international calls are switched off", "international-off"
@@ -49,6 +50,15 @@ NO_NUMBER: Final = Refused("no-number", 400, 28, "the Request-URI cannot be read
 FOREIGN_DOMAIN: Final = Refused("foreign-domain", 404, 1, "this domain is not served here")
 NO_COMMON_MEDIA: Final = Refused("no-common-media", 488, 88, "nothing that is offered is carried")
 BAD_SESSION_TIMER: Final = Refused("bad-session-timer", 400, 111, "Session-Expires cannot be read")
+SHORT_SESSION: Final = Refused("short-session", 422, 111, "session interval too small")
+NOT_RECORDED: Final = Refused(
+    "not-recorded", 503, 41, "calls cannot be recorded at present", end_cause=EndCause.FAILED, retry_after=5
+)
+TOO_MANY_CALLS: Final = Refused("too-many-calls", 503, 42, "too many calls", end_cause=EndCause.FAILED, retry_after=5)
+UNKNOWN_EXTENSION: Final = Refused("unknown-extension", 420, 79, "extension not known")
+LOOP: Final = Refused("loop", 482, 25, "the request has been here before")
+MERGED: Final = Refused("merged", 482, 25, "this call is already being set up")
+TOO_MANY_HOPS: Final = Refused("too-many-hops", 483, 25, "Max-Forwards used up")
 NOT_REGISTERED: Final = Refused("not-registered", 480, 20, "not registered", "unreachable", EndCause.NO_ANSWER)
 NOT_REACHED: Final = Refused("not-reached", 480, 20, "not reachable", "unreachable", EndCause.NO_ANSWER)
 NOT_SECURE: Final = Refused(
@@ -59,6 +69,15 @@ NO_PLACE: Final = Refused("no-voicemail-place", 480, 42, "voicemail has no place
 NOT_FORWARDED: Final = Refused("not-forwarded", 480, 21, "the call is not forwarded")
 NO_RELAY: Final = Refused("no-relay", 503, 34, "the media relay has no ports at present", "congestion", EndCause.FAILED)
 NO_GATEWAY: Final = Refused("no-gateway", 503, 34, "no gateway to the telephone network", "congestion", EndCause.FAILED)
+GATEWAY_REFUSES_US: Final = Refused(
+    "gateway-refuses-us", 503, 38, "the gateway does not know us", "congestion", EndCause.FAILED
+)
+GATEWAY_SILENT: Final = Refused(
+    "gateway-silent", 408, 102, "the gateway does not respond", "congestion", EndCause.FAILED
+)
+VOICEMAIL_SILENT: Final = Refused(
+    "voicemail-silent", 480, 41, "voicemail does not answer", end_cause=EndCause.NO_ANSWER
+)
 
 _OWN: Final = (
     SUSPENDED,
@@ -72,6 +91,13 @@ _OWN: Final = (
     FOREIGN_DOMAIN,
     NO_COMMON_MEDIA,
     BAD_SESSION_TIMER,
+    SHORT_SESSION,
+    NOT_RECORDED,
+    TOO_MANY_CALLS,
+    UNKNOWN_EXTENSION,
+    LOOP,
+    MERGED,
+    TOO_MANY_HOPS,
     NOT_REGISTERED,
     NOT_REACHED,
     NOT_SECURE,
@@ -80,6 +106,9 @@ _OWN: Final = (
     NOT_FORWARDED,
     NO_RELAY,
     NO_GATEWAY,
+    GATEWAY_REFUSES_US,
+    GATEWAY_SILENT,
+    VOICEMAIL_SILENT,
 )
 _Q850_OF_NUMBERS: Final = {
     RefusalReason.BARRED_EMERGENCY: 57,

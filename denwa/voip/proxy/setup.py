@@ -17,7 +17,16 @@ from denwa.voip.proxy.attempt import GUARD, RING, SILENCE, Branch, Setup, Target
 from denwa.voip.proxy.forward import foreign_routes, loop_mark, record_route
 from denwa.voip.proxy.outward import SILENCE_LIMIT, Outward, Verdict
 from denwa.voip.proxy.ports import GuidancePlaces, NoPlace, Place, PlaceRequest, VoicemailPlaces
-from denwa.voip.proxy.refusal import MAILBOX_FULL, NO_COMMON_MEDIA, NO_PLACE, NO_RELAY, NOT_REACHED
+from denwa.voip.proxy.refusal import (
+    GATEWAY_REFUSES_US,
+    GATEWAY_SILENT,
+    MAILBOX_FULL,
+    NO_COMMON_MEDIA,
+    NO_PLACE,
+    NO_RELAY,
+    NOT_REACHED,
+    VOICEMAIL_SILENT,
+)
 from denwa.voip.proxy.unanswered import Unanswered
 from denwa.voip.sip.fields import FieldFault, address_uri, tag_of
 from denwa.voip.sip.message import CONTACT, TO, Message
@@ -30,6 +39,7 @@ if TYPE_CHECKING:
 # Failures of a phone that mean "does not answer" (F1, V1): the next target takes the call.
 NO_ANSWER: Final = frozenset((401, 404, 407, 408, 410, 480, 481, 482, 483, 487, 500, 502, 503, 504))
 BUSY: Final = frozenset((486, 600, 603))
+_SILENT: Final = {TargetKind.PHONE: NOT_REACHED, TargetKind.VOICEMAIL: VOICEMAIL_SILENT}
 CANCEL_GUARD: Final = 5.0  # seconds to wait for the 487 after a CANCEL
 ANSWER_GUARD: Final = 6.0  # seconds a voicemail worker may take to answer
 GATEWAY_RING: Final = 180.0  # timer C (RFC 3261 §16.6 step 11)
@@ -264,7 +274,8 @@ class CallSetup:
             setup.why = None if plain else NOT_REACHED
             setup.cause = 486 if status in BUSY else 480
         elif branch.kind is TargetKind.VOICEMAIL:
-            setup.failure = (480, None, "voicemail does not answer")
+            setup.failure = (VOICEMAIL_SILENT.status, None, VOICEMAIL_SILENT.text)
+            setup.why = VOICEMAIL_SILENT
         elif branch.target.line is not None:
             if self._at_gateway(call, setup, branch, response, now):
                 return
@@ -286,7 +297,8 @@ class CallSetup:
             self._forward(call, setup, branch.target, "", now, branch.tries + 1)
             return True
         if verdict is Verdict.UNKNOWN_TO_IT:  # the caller's password is none of a gateway's business
-            setup.failure = (503, None, "the gateway does not know us")
+            setup.failure = (GATEWAY_REFUSES_US.status, None, GATEWAY_REFUSES_US.text)
+            setup.why = GATEWAY_REFUSES_US
             return False
         if verdict is Verdict.FINAL:
             setup.targets.clear()
@@ -320,9 +332,11 @@ class CallSetup:
         if branch.target.line is not None:
             self._outward.silent(call, branch.target.line, now)
         if not setup.cancelled:
-            silent = (408, None, "the called side does not respond")
-            setup.failure = _after_forwarding(408) if call.forwarded else silent
-            setup.why = NOT_REACHED if branch.kind is TargetKind.PHONE and not call.forwarded else None
+            why = _SILENT.get(branch.kind, GATEWAY_SILENT)
+            status = 408 if branch.kind is TargetKind.PHONE else why.status
+            text = "the called side does not respond" if branch.kind is TargetKind.PHONE else why.text
+            setup.failure = _after_forwarding(408) if call.forwarded else (status, None, text)
+            setup.why = None if call.forwarded else why
             setup.cause = 408
             if branch.target.asleep is not None:  # it was thought to be awake
                 setup.targets.appendleft(branch.target._replace(kind=TargetKind.SLEEPING))
@@ -346,6 +360,8 @@ class CallSetup:
         self._dismiss_lease(branch)
         if not setup.cancelled:
             setup.failure = (480, None, "no answer")
+            if branch.kind is TargetKind.VOICEMAIL:
+                setup.why = VOICEMAIL_SILENT
             setup.cause = 408
         self._next(call, now)
 

@@ -67,7 +67,7 @@ class Unanswered:
             why = None if setup.cancelled else setup.why
             line = why.line(text, status) if why is not None else reason_header(status, text)
             request.replace(FROM, b"From: " + call.caller_true)
-            data = make_response(request, status, server.to_tag, [line])
+            data = make_response(request, status, server.to_tag, [line, *setup.extra])
         ctx.layer.respond(server, status, data, now)
 
 

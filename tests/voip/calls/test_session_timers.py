@@ -130,7 +130,9 @@ def test_a_wish_that_is_too_short_is_422_with_the_least_and_no_call():
     assert response.status == 422
     assert response.value(m.MIN_SE) == b"90"
     assert len(wire.engine.calls) == 0
-    assert wire.calls == []
+    assert [(entry.reason, entry.sip_status, entry.answered_at) for entry in wire.calls] == [
+        ("short-session", 422, None)
+    ]
     assert to(a.invite("0312345678", "call-2", extra="Session-Expires: soon\r\n"), a.peer).status == 400
 
 

@@ -15,10 +15,11 @@ from denwa.voip import proxy
 from denwa.voip.calls.call import EndCause
 from denwa.voip.proxy.ports import NoPlace
 from denwa.voip.proxy.refusal import REFUSALS, Refused
+from denwa.voip.registrar.guessing import GuessLimits
 from denwa.voip.sip import message as m
 from denwa.voip.sip.message import Message
 from denwa.voip.subscribers import Forward
-from tests.voip.wire import GATEWAY, SDP, Phone, Wire, answer, subscriber, to
+from tests.voip.wire import GATEWAY, SDP, VOICEMAIL, Phone, Wire, answer, subscriber, to
 
 
 def known_everywhere() -> dict[str, Refused]:
@@ -137,6 +138,79 @@ def no_gateway() -> Told:
     return wire, phone, to(phone.invite("0312345678"), phone.peer)
 
 
+def looped() -> Told:
+    wire = Wire()
+    trunk = Phone(wire, 1, host=GATEWAY[0], port=GATEWAY[1])
+    sent = to(Phone(wire, 1).invite("0312345678"), GATEWAY)
+    sent.lines[0] = b"INVITE sip:0312345678@denwa.example SIP/2.0"
+    trunk.invite_branch = "z9hG4bKgw"
+    back = sent.encode_under(b"Via: SIP/2.0/UDP 192.0.2.80:5080;branch=z9hG4bKgw")
+    return wire, trunk, to(wire.send(GATEWAY, back), GATEWAY)
+
+
+def merged() -> Told:
+    wire = Wire()
+    phone, callee = Phone(wire, 1), Phone(wire, 2)
+    callee.register()
+    phone.invite(callee.number)
+    other_way = Phone.new_branch()
+    again = wire.send(phone.peer, phone.invite_text.replace(phone.invite_branch, other_way))
+    phone.invite_branch = other_way
+    return wire, phone, to(again, phone.peer)
+
+
+def changed(old: str, new: str, **settings: int) -> Callable[[], Told]:
+    """The INVITE that has credentials is another than the first, for which a challenge was asked."""
+
+    def run() -> Told:
+        wire = Wire(**settings)
+        phone = Phone(wire, 1)
+        return wire, phone, to(phone.invite("05050010002", change=(old, new)), phone.peer)
+
+    return run
+
+
+def too_many_calls() -> Told:
+    wire = Wire(max_calls=1)
+    phone = Phone(wire, 1)
+    trunk = Phone(wire, 1, host=GATEWAY[0], port=GATEWAY[1])
+    phone.invite("0312345678")
+    return wire, trunk, to(trunk.invite(phone.number, "second", from_="<sip:0312345678@pstn>;tag=t"), trunk.peer)
+
+
+def short_session() -> Told:
+    wire = Wire()
+    phone = Phone(wire, 1)
+    extra = "Supported: timer\r\nSession-Expires: 60\r\n"
+    return wire, phone, to(phone.invite("05050010002", extra=extra), phone.peer)
+
+
+def gateway_refuses_us() -> Told:
+    wire = Wire()
+    phone = Phone(wire, 1)
+    invite = to(phone.invite("0312345678"), GATEWAY)
+    return wire, phone, to(wire.send(GATEWAY, answer(invite, 407, GATEWAY)), phone.peer)
+
+
+def gateway_silent() -> Told:
+    wire = Wire()
+    phone = Phone(wire, 1)
+    phone.invite("0312345678")
+    return wire, phone, to(wire.wait(32.2), phone.peer)
+
+
+def voicemail_silent(status: int) -> Callable[[], Told]:
+    def run() -> Told:
+        wire = Wire(subscriber(1), subscriber(2, voicemail=True))
+        phone = Phone(wire, 1)
+        phone.invite("05050010002")
+        invite = to(wire.give_place(), VOICEMAIL)
+        sent = wire.send(VOICEMAIL, answer(invite, status, VOICEMAIL)) if status else wire.wait(6.2)
+        return wire, phone, to(sent, phone.peer)
+
+    return run
+
+
 DRIVEN: dict[str, Callable[[], Told]] = {
     "barred-emergency": dial("110"),  # N5 K2
     "barred-service": dial("0120123456"),
@@ -165,6 +239,15 @@ DRIVEN: dict[str, Callable[[], Told]] = {
     "no-voicemail-place": no_voicemail(False),
     "not-forwarded": forwarded_in_a_circle,  # F3
     "no-gateway": no_gateway,
+    "short-session": short_session,
+    "unknown-extension": changed("Max-Forwards", "Proxy-Require: time-travel\r\nMax-Forwards"),
+    "loop": looped,
+    "merged": merged,
+    "too-many-hops": changed("Max-Forwards: 70", "Max-Forwards: 0"),
+    "too-many-calls": too_many_calls,
+    "gateway-refuses-us": gateway_refuses_us,
+    "gateway-silent": gateway_silent,
+    "voicemail-silent": voicemail_silent(503),
 }
 # What leads to these is proved where they are kept; here only that they are told like the others.
 ELSEWHERE = sorted(KNOWN.keys() - DRIVEN.keys())
@@ -219,6 +302,115 @@ def test_a_request_that_is_refused_before_it_is_anybodys_is_logged_and_counted(t
     assert f"SIP;cause={status};" in (response.value(m.REASON) or b"").decode()
     assert wire.counters["refused", str(status)] == 1
     assert [note for note in wire.engine.ctx.notes if note.startswith(f"REGISTER reg-50010001-5061: {status} ")]
+
+
+def asked_first(text: str, **settings: int) -> Callable[[], Told]:
+    """A stranger, or somebody who has not shown a password yet, sends an INVITE with these lines more."""
+
+    def run() -> Told:
+        wire = Wire(**settings)
+        phone = Phone(wire, 1)
+        uri = "sip:05050010002@denwa.example"
+        first = phone.request("INVITE", uri, to=f"<{uri}>", call_id="call-1", cseq=1, body=SDP, extra=text)
+        phone.invite_branch = "z9hG4bK" + first.partition(";branch=z9hG4bK")[2].partition(";")[0]
+        first = first.replace("Max-Forwards: 70\r\n", "", 1) if "Max-Forwards" in text else first
+        return wire, phone, to(wire.send(phone.peer, first), phone.peer)
+
+    return run
+
+
+def guessed() -> Told:
+    wire = Wire()
+    phone = Phone(wire, 1)
+    return wire, phone, to(phone.invite("05050010002", password="guess"), phone.peer)
+
+
+def guessed_often() -> Told:
+    wire = Wire(guessing=GuessLimits(free=1))
+    phone = Phone(wire, 1)
+    first = to(phone.invite("05050010002", "call-0", password="guess"), phone.peer)
+    phone.ack_failure(first)
+    return wire, phone, to(phone.invite("05050010002", password="guess"), phone.peer)
+
+
+def full_of_nothing() -> Told:
+    wire = Wire(max_calls=0)
+    phone = Phone(wire, 1)
+    return wire, phone, to(phone.invite("05050010002"), phone.peer)
+
+
+def no_disk() -> Told:
+    wire = Wire()
+    wire.engine.ctx.journal_ok = False
+    trunk = Phone(wire, 1, host=GATEWAY[0], port=GATEWAY[1])
+    return wire, trunk, to(trunk.invite("05050010002", from_="<sip:0312345678@pstn>;tag=t"), trunk.peer)
+
+
+@pytest.mark.parametrize(
+    ("run", "status", "name"),
+    [
+        (asked_first("Proxy-Require: time-travel\r\n"), 420, "unknown-extension"),
+        (asked_first("Max-Forwards: 0\r\n"), 483, "too-many-hops"),
+        (full_of_nothing, 503, "too-many-calls"),
+        (no_disk, 503, "not-recorded"),
+        (guessed, 403, ""),
+        (guessed_often, 503, ""),
+        (changed("nc=00000001", "nc=1"), 400, ""),
+    ],
+)
+def test_whose_call_is_not_known_gets_all_but_a_record(run: Callable[[], Told], status: int, name: str) -> None:
+    # C2: strangers fill no table; and where there is no disk there is no record
+    wire, phone, response = run()
+    assert response.status == status
+    reason = (response.value(m.REASON) or b"").decode()
+    assert reason.startswith(f'SIP;cause={status};text="')
+    text = reason.partition('text="')[2].partition('"')[0]
+    assert f"INVITE call-1: {status} {text}" in wire.engine.ctx.notes
+    assert wire.counters["refused", str(status)] == 1
+    assert sum(count for (kind, _), count in wire.counters.items() if kind == "refused_calls") == int(name != "")
+    assert not name or wire.counters["refused_calls", name] == 1
+    assert not name or KNOWN[name].status == status
+    phone.ack_failure(response)
+    assert wire.calls == []
+    assert len(wire.engine.calls) == 0
+
+
+def test_a_voicemail_that_says_nothing_is_told_as_one_that_refuses() -> None:
+    assert_told(voicemail_silent(0)(), KNOWN["voicemail-silent"])
+
+
+@pytest.mark.parametrize("name", ["loop", "merged"])
+def test_a_refused_repetition_leaves_the_call_that_it_repeats_alone(name: str) -> None:
+    wire, _, _ = DRIVEN[name]()
+    (call,) = wire.engine.calls
+    assert call.setup is not None
+    assert wire.calls[-1].id != call.id
+    assert wire.engine.admission.busy[call.subscriber] == 1
+
+
+# Requests that are answered with a failure elsewhere than where calls are refused, by what they are.
+NO_CALLS = {
+    "calls/parties.py": "inside a call",
+    "calls/dialogs.py": "inside a call",
+    "engine.py": "no INVITE, or one that cannot be read, or no room for its transaction",
+    "proxy/admission.py": "the password is wrong: nobody is known to call",
+    "proxy/invite.py": "early: a stranger's",
+    "proxy/unanswered.py": "where calls are refused",
+    "context.py": "the means",
+}
+
+
+def test_nothing_else_refuses() -> None:
+    """A refusal that is made in a new place has to be looked at here: is it told in all five ways?"""
+    package = Path(proxy.__path__[0]).parent
+    found = set()
+    for path in package.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        if re.search(r"(ctx|self)\.refuse\(|note_refusal\(|_refuse_stateless\(", text):
+            found.add(str(path.relative_to(package)))
+        for made in re.findall(r"(?:respond|make_response)\(\w+, ([4-6]\d\d)", text):
+            assert (path.name, made) in {("context.py", "407"), ("dialogs.py", "408")}, "answers past the refusals"
+    assert found == NO_CALLS.keys()
 
 
 def test_each_reason_has_a_name_of_its_own_that_fits_the_record() -> None:
