@@ -280,6 +280,7 @@ def _described(one: Subscriber) -> dict[str, Any]:
         "international": one.international,
         "codecs": str(one.codecs),
         "priority": one.priority,
+        "language": str(one.language),
         "card": masked(one.card_token),
     }
 

@@ -19,6 +19,7 @@ from denwa.contracts.subscriber import (
     CodecPreference,
     Forward,
     ForwardMode,
+    Language,
     MailNotice,
     Subscriber,
 )
@@ -110,6 +111,7 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "priority": _switch("priority"),
     "name": check_name,
     "mail": check_mail,
+    "language": _choice("language", Language),
     "card_token": lambda text: check_card_token(text) if text else "",
 }
 KEYS = (*READERS, "forward")

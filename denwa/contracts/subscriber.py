@@ -43,6 +43,13 @@ class MailNotice(StrEnum):
     ATTACH = "attach"
 
 
+class Language(StrEnum):
+    """Of the mails: Japanese with English below it, or English."""
+
+    JAPANESE = "ja"
+    ENGLISH = "en"
+
+
 class ForwardMode(StrEnum):
     """F1."""
 
@@ -109,6 +116,7 @@ class Subscriber:
     international: bool = False  # N6: off at first
     codecs: CodecPreference = CodecPreference.PHONE
     priority: bool = False  # C7: may call when only some may; the operator says who
+    language: Language = Language.JAPANESE
     profile: str = ""
     ended_at: datetime | None = None
 

@@ -14,6 +14,7 @@ from denwa.contracts.subscriber import (
     CodecPreference,
     Forward,
     ForwardMode,
+    Language,
     MailNotice,
     SipCredentials,
     State,
@@ -158,6 +159,7 @@ def _values(subscriber: Subscriber) -> dict[str, Any]:
         "international": subscriber.international,
         "codecs": str(subscriber.codecs),
         "priority": subscriber.priority,
+        "language": str(subscriber.language),
         "profile": subscriber.profile,
         "realm": credentials.realm,
         "ha1_md5": credentials.ha1_md5,
@@ -194,6 +196,7 @@ def _subscriber(row: Row[Any]) -> Subscriber:
         international=row.international,
         codecs=CodecPreference(row.codecs),
         priority=row.priority,
+        language=Language(row.language),
         profile=row.profile,
         ended_at=row.ended_at,
     )

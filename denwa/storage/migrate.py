@@ -48,7 +48,7 @@ class Schema:
         return config
 
 
-MAIN = Schema("main", "0007")
+MAIN = Schema("main", "0008")
 JOURNAL = Schema("journal", "0003")
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from denwa.contracts.desk import Desk
 from denwa.contracts.faults import ContractFault
-from denwa.contracts.subscriber import Act, CodecPreference, Forward, ForwardMode, MailNotice, State
+from denwa.contracts.subscriber import Act, CodecPreference, Forward, ForwardMode, Language, MailNotice, State
 from denwa.storage.contracts_store import SqlContractsStore
 from denwa.storage.directory import DirectoryRow, latest_change, load_changed, load_directory
 from denwa.storage.engine import open_engine
@@ -51,6 +51,7 @@ def test_every_part_of_a_subscriber_comes_back_as_it_was_written(engine: Engine,
         voicemail=False,
         mail_notice=MailNotice.ATTACH,
         delete_after_mail=True,
+        language=Language.ENGLISH,
         forward=Forward(ForwardMode.NO_ANSWER, "+81312345678"),
         reject_anonymous=True,
         international=True,

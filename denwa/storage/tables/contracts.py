@@ -36,6 +36,7 @@ subscribers = Table(
     Column("ended_at", UtcMillis),  # set with state terminated
     Column("card_token", Text, nullable=False, server_default=""),  # of the payment card, never its number (L1, T7)
     Column("priority", Boolean, nullable=False, server_default=false()),  # calls also in congestion (C7)
+    Column("language", String(2), nullable=False, server_default="ja"),  # of mails: ja | en
     CheckConstraint("bill_day BETWEEN 1 AND 28", name="bill_day"),
     CheckConstraint("ring_time BETWEEN 5 AND 60", name="ring_time"),
     CheckConstraint("(forward_mode = 'off') = (forward_target = '')", name="forward_target"),

@@ -1,6 +1,6 @@
 """Mailboxes: stored messages, places reserved for calls in progress, and the mail that goes out."""
 
-from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, Text, false
 
 from denwa.storage.columns import BigId, UtcMillis
 from denwa.storage.tables import metadata
@@ -39,6 +39,7 @@ messages = Table(
     Column("size", BigInteger, nullable=False),  # bytes of the WAV
     Column("sound", Text, nullable=False),  # key in the sound store
     Column("heard_at", UtcMillis),
+    Column("warned_at", UtcMillis),  # the owner was told that it will be deleted
     Index(None, "mailbox", "recorded_at"),
     Index(None, "recorded_at"),
     sqlite_autoincrement=True,  # the id of a deleted message never names another
@@ -50,7 +51,7 @@ outbox = Table(
     metadata,
     Column("id", BigId, primary_key=True),
     Column("message_id", Text, nullable=False, unique=True),  # the mail's Message-ID, the same at every attempt
-    Column("kind", String(30), nullable=False),  # call-notice | message-notice | service-notice
+    Column("kind", String(30), nullable=False),  # name of the template: denwa.voicemail.letters.Kind, alarm …
     Column("mailbox", String(20), nullable=False),  # E.164 of the subscriber it is for
     Column("recipient", Text, nullable=False),
     Column("voicemail", BigInteger),  # id of the message it tells of, NULL for a call notice
@@ -63,8 +64,21 @@ outbox = Table(
     Column("claimed_until", UtcMillis),
     Column("last_error", Text, nullable=False),
     Column("sent_at", UtcMillis),  # accepted by the mail server
+    Column("with_sound", Boolean, nullable=False, server_default=false()),  # … with the recording
+    Column("tried_since", UtcMillis),  # an operator had it tried again; NULL: since created_at
     Index(None, "state", "due_at"),
     Index(None, "mailbox"),
     Index(None, "voicemail"),
     sqlite_autoincrement=True,
+)
+
+# Addresses that a mail server refused. Nothing goes to a blocked one until its owner has another, or it is unblocked.
+refused_addresses = Table(
+    "refused_addresses",
+    metadata,
+    Column("address", Text, primary_key=True),
+    Column("refusals", Integer, nullable=False),  # in a row
+    Column("blocked", Boolean, nullable=False),
+    Column("last_error", Text, nullable=False),
+    Column("changed_at", UtcMillis, nullable=False),
 )
