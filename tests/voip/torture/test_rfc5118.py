@@ -14,11 +14,6 @@ from tests.voip.torture.deliver import STRANGER_IPV6, Delivery, names, service, 
 FOLDER = "rfc5118"
 
 
-@pytest.fixture(params=["udp", "tcp"])
-def transport(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 def only(name: str, transport: str, status: int, source: tuple[str, int] = STRANGER_IPV6) -> Message:
     """The one answer to the message, sent from `source`."""
     delivery = Delivery(service(), vector(FOLDER, name), transport, source)
