@@ -4,24 +4,66 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import signal
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from datetime import date, datetime, timedelta
+from multiprocessing import get_context
+from typing import Protocol
 
+from denwa.cli.billing_desk import open_billing
 from denwa.cli.desk import utc_now
-from denwa.contracts.billing_run import BillingRun
+from denwa.config.settings import Settings
+from denwa.contracts.billing_run import Report
 from denwa.contracts.desk import TOKYO
+from denwa.storage.engine import open_main
 
 log = logging.getLogger(__name__)
 WHO = "service"  # in the change log
+AFTER_START = 60.0  # seconds that belong to the phones which come back after a restart
 _LONGEST_SLEEP = 600.0  # seconds: a clock that is set, or a machine that slept, is noticed after this
+_NICE = 10  # calls come first
+
+
+class DailyStep(Protocol):
+    """What is taken: a BillingRun, here or in a process of its own."""
+
+    def run(self, day: date, who: str, now: datetime) -> Report: ...
+
+
+class StepProcess:
+    """The step in a process of its own, at a lower priority: it goes through every contract, and in this process it
+    would take the interpreter from the calls at every packet."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def run(self, day: date, who: str, now: datetime) -> Report:
+        """Blocks. Raises what the step raises, or BrokenProcessPool when its process was killed."""
+        with ProcessPoolExecutor(1, get_context("spawn"), _in_background) as process:
+            return process.submit(_step, self._settings, day, who, now).result()
+
+
+def _in_background() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal reaches the service, which waits for us
+    os.nice(_NICE)
+
+
+def _step(settings: Settings, day: date, who: str, now: datetime) -> Report:
+    main = open_main(settings.database.url, settings.data_dir)
+    try:
+        return open_billing(main, settings).run(day, who, now)
+    finally:
+        main.dispose()
 
 
 class BillingDay:
-    """Takes the step when the day's hour (0–23, Asia/Tokyo) has come, also at a start after it. Several services on
-    one database may do so at once: what one has done, the others find done."""
+    """Takes the step when the day's hour (0–23, Asia/Tokyo) has come, also a minute after a start after it. Several
+    services on one database may do so at once: what one has done, the others find done."""
 
     def __init__(
-        self, step: BillingRun, hour: int, mail_waits: Callable[[], None], clock: Callable[[], datetime] = utc_now
+        self, step: DailyStep, hour: int, mail_waits: Callable[[], None], clock: Callable[[], datetime] = utc_now
     ) -> None:
         self._step = step
         self._hour = hour
@@ -30,6 +72,7 @@ class BillingDay:
         self.done_on: date | None = None
 
     async def run(self) -> None:
+        await asyncio.sleep(AFTER_START)
         while True:
             if seconds_until(self._clock(), self._hour, self.done_on) == 0:
                 await self.take()

@@ -23,8 +23,7 @@ import uvicorn
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from denwa.cli.billing_day import BillingDay
-from denwa.cli.billing_desk import open_billing
+from denwa.cli.billing_day import BillingDay, StepProcess
 from denwa.cli.demo import ensure_demo
 from denwa.cli.desk import data_folder_key
 from denwa.cli.gateway_wiring import tls_names
@@ -61,8 +60,7 @@ from denwa.voip.sip.trace import Trace
 
 log = logging.getLogger("denwa")
 GARBAGE_INTERVAL = 30.0  # seconds
-# The SIP thread gives the interpreter away at every packet; a thread that computes (the daily billing step) would
-# keep it for 5 ms each time.
+# The SIP loop and the journal's writer share the interpreter: when both are busy, each gets it after at most this.
 SWITCH_INTERVAL = 0.0002  # seconds
 
 
@@ -193,7 +191,7 @@ class Service:
         stack.callback(control.close)
         self._spawn(stack, rating.run())
         self._spawn(stack, names_of_gateways(settings, server, names).run())
-        billing = BillingDay(open_billing(main, settings), settings.billing.run_hour, voicemail.mail_waits)
+        billing = BillingDay(StepProcess(settings), settings.billing.run_hour, voicemail.mail_waits)
         self._spawn(stack, billing.run())
         self._spawn(stack, _refresh_now_and_then(feed))
         self._spawn(stack, limits.run())

@@ -33,6 +33,7 @@ _DATA_FAULTS = (
     OverflowError,
 )
 _STALL_SECONDS = 2.0
+_SLOW_SECONDS = 0.05  # a commit takes a few ms
 _REPLAYED_AT_ONCE = 2000  # groups of the spool in a commit
 
 
@@ -104,6 +105,12 @@ class JournalWriter:
         """The database takes what is written; False: no new calls."""
         began = self._commit_began
         return not self._failing and (began is None or time.monotonic() - began < _STALL_SECONDS)
+
+    @property
+    def slow(self) -> bool:
+        """A commit takes longer than it should: this thread may not be getting the interpreter."""
+        began = self._commit_began
+        return began is not None and time.monotonic() - began > _SLOW_SECONDS
 
     @property
     def backlog(self) -> int:

@@ -43,6 +43,7 @@ class HeldGroup(Group):
     to be called."""
 
     answers: list[tuple[Peer, bytes]] = field(default_factory=list)
+    registers: list[tuple[bytes, int]] = field(default_factory=list)  # (Call-ID, CSeq) of REGISTERs among the answers
     held: list[tuple[Callable[[Any, float], None], Any]] = field(default_factory=list)
 
 
@@ -107,6 +108,7 @@ class Context:
         self.now_ms = 0
         self.now = 0.0  # of the message or timer that is being dealt with
         self.journal_ok = True
+        self.registering: set[tuple[bytes, int]] = set()  # (Call-ID, CSeq) of REGISTERs whose 200 waits for the disk
         self._branches = 0
         self._veil_key = token()
         self._branch_prefix = b"z9hG4bK" + token()[:10]

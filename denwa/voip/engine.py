@@ -177,6 +177,7 @@ class SipEngine:
         self.ctx.now_ms = now_ms
         for group in groups:
             self.ctx.outbox += group.answers
+            self.ctx.registering.difference_update(group.registers)
             for function, argument in group.held:
                 function(argument, now)
 

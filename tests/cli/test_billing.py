@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from denwa.cli.billing_day import StepProcess
+from denwa.config.settings_sources import load_settings
 from tests.cli.terminal import Ended, Terminal, open_terminal
 from tests.rating.journal_rows import ALICE, BOB, Exchange, ms
 
@@ -80,6 +82,13 @@ def test_the_bills_of_a_closed_month_are_taken_in_once(terminal: Terminal, excha
     (bill,) = bills(terminal)
     assert (bill["number"], bill["month"], bill["total_yen"], bill["state"]) == (ALICES, "2026-09", BILL, "due")
     assert bill["due_on"] == "2026-10-31"  # 翌月末
+
+
+def test_the_service_takes_the_step_in_a_process_of_its_own(terminal: Terminal, exchange: Exchange) -> None:  # L3
+    step = StepProcess(load_settings(environ={"DENWA_DATA_DIR": str(terminal.data_dir)}))
+    now = datetime(2026, 10, 5, tzinfo=UTC)
+    assert [step.run(now.date(), "service", now).bills for _ in range(2)] == [1, 0]
+    assert len(bills(terminal)) == 1
 
 
 def test_an_unpaid_bill_is_announced_by_mail_with_cause_day_and_period(

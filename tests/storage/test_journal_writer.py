@@ -54,10 +54,13 @@ def test_groups_are_reported_after_they_are_committed_and_not_before(start, repo
     writer.submit(group)
     assert store.began.wait(10)
     assert not reports.has(group)
+    while not writer.slow:  # the SIP loop then gives way to this thread
+        assert writer.healthy
     store.gate.set()
     reports.wait_for(group)
     assert store.open_calls() == [call(1)]
     assert writer.healthy
+    assert not writer.slow
 
 
 def test_what_waits_during_a_commit_goes_into_the_next_one_with_one_report(start, reports):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from denwa.voip.calls.journal import UnbindingEntry
 from denwa.voip.context import Context, printable
@@ -31,6 +32,8 @@ from denwa.voip.sip.peer import CONNECT, CONNECT_TLS, Peer, flow_text, peer_of_t
 from denwa.voip.sip.response import reason_header
 from denwa.voip.sip.uri import SipUri, UriFault, parse_address, parse_uri, split_addresses
 from denwa.voip.subscribers import Subscriber
+
+NOT_STORABLE: Final = b"registrations cannot be stored at present"
 
 
 class _Devices:
@@ -101,8 +104,16 @@ class Registrar:
         return sum(len(devices.bindings) for devices in self._devices.values())
 
     def register(self, request: Message, branch: bytes, answer_to: Peer, peer: Peer) -> None:
-        """A REGISTER outside any dialog. No transaction is kept (decision 0004): a repetition finds its binding."""
+        """A REGISTER outside any dialog. No transaction is kept (decision 0004): a repetition finds its binding; while
+        that is on its way to the disk, the repetition is dropped before it costs anything, for its 200 will come."""
         ctx = self._ctx
+        asked = (request.call_id, request.cseq)
+        if asked in ctx.registering:
+            ctx.counters["dropped", "repetition"] += 1
+            return
+        if not ctx.journal_ok:
+            self._reject(request, branch, answer_to, Rejection(503, NOT_STORABLE, [b"Retry-After: 5"]))
+            return
         subscriber = authenticate(ctx, request, peer, proxy=False)
         if isinstance(subscriber, Unproven) and not subscriber.status:
             lines = ctx.challenge_lines(request, False, subscriber.stale)
@@ -110,11 +121,7 @@ class Registrar:
             return
         outcome = self._outcome(request, subscriber, peer)
         if isinstance(outcome, Rejection):
-            reason = outcome.reason.decode()
-            ctx.note(f"REGISTER {printable(request.call_id)}: {outcome.status} {reason}")
-            ctx.counters["refused", str(outcome.status)] += 1
-            lines = [reason_header(outcome.status, reason), *outcome.headers]
-            ctx.send(answer_to, ctx.stateless(request, branch, outcome.status, lines))
+            self._reject(request, branch, answer_to, outcome)
             return
         ctx.counters["registrations", "ok"] += 1
         lines = [contact_line(binding, ctx.now_ms) for binding in outcome.bindings]
@@ -123,8 +130,18 @@ class Registrar:
         answer = ctx.stateless(request, branch, 200, lines)
         if outcome.changed or outcome.removed:
             ctx.group.answers.append((answer_to, answer))
+            ctx.group.registers.append(asked)
+            ctx.registering.add(asked)
         else:
             ctx.send(answer_to, answer)
+
+    def _reject(self, request: Message, branch: bytes, answer_to: Peer, rejection: Rejection) -> None:
+        ctx = self._ctx
+        reason = rejection.reason.decode()
+        ctx.note(f"REGISTER {printable(request.call_id)}: {rejection.status} {reason}")
+        ctx.counters["refused", str(rejection.status)] += 1
+        lines = [reason_header(rejection.status, reason), *rejection.headers]
+        ctx.send(answer_to, ctx.stateless(request, branch, rejection.status, lines))
 
     def _for_push(self, request: Message, subscriber: Subscriber | Unproven, lines: list[bytes]) -> None:
         """What a 200 says of push services; calls that wait for this phone go on when it has been sent (R5)."""
@@ -147,8 +164,6 @@ class Registrar:
         ctx = self._ctx
         if isinstance(subscriber, Unproven):
             return Rejection(subscriber.status, subscriber.text.encode(), subscriber.headers())
-        if not ctx.journal_ok:
-            return Rejection(503, b"registrations cannot be stored at present", [b"Retry-After: 5"])
         account = subscriber.account
         if not self._is_own_record(request.value(TO) or b"", account):
             return Rejection(403, b"a subscriber registers its own account only", [])
