@@ -11,10 +11,11 @@ import time
 from pathlib import Path
 from typing import IO, Protocol
 
-from bench.processes import pinned, process_tree
+from bench.processes import cpu_us, pinned, process_tree
 
 HERE = Path(__file__).parent
 SERVER_CORE = 0
+IDLE_US = 30_000  # CPU of the process tree in half a second
 SIP = ("127.0.0.1", 5060)
 # All of the own range 0505001 that the shipped operator file names.
 ACCOUNTS = [str(50_010_000 + n) for n in range(10_000)]
@@ -105,7 +106,8 @@ def _environment() -> dict[str, str]:
 
 
 class Running:
-    """A started server: a context manager that returns when it answers SIP and ends it afterwards."""
+    """A started server: a context manager that returns when it answers SIP and its start is over (a start is no part of
+    what an operation costs), and ends it afterwards."""
 
     def __init__(self, server: Server, folder: Path) -> None:
         folder.mkdir(parents=True)
@@ -128,6 +130,7 @@ class Running:
     def __enter__(self) -> Running:
         try:
             self._wait_answer(20)
+            self._wait_settled(20)
         except BaseException:
             self._end()
             raise
@@ -160,6 +163,17 @@ class Running:
                 except TimeoutError:
                     continue
         raise ServerFault(f"{self.name} did not answer on {SIP[0]}:{SIP[1]} in {seconds:.0f} s; see {self._log_path}")
+
+    def _wait_settled(self, seconds: float) -> None:
+        """Until the process tree has been nearly idle for half a second."""
+        deadline = time.monotonic() + seconds
+        used = cpu_us(self.pid)
+        while time.monotonic() < deadline:
+            time.sleep(0.5)
+            before, used = used, cpu_us(self.pid)
+            if used - before <= IDLE_US:
+                return
+        raise ServerFault(f"{self.name} is still busy {seconds:.0f} s after it answered; see {self._log_path}")
 
     def _end(self) -> None:
         members = process_tree(self.process.pid)
