@@ -85,6 +85,11 @@ class MailboxStore:
         found = self._list(select(messages).where(messages.c.id == message_id))
         return found[0] if found else None
 
+    def heard(self, message_id: int, now: datetime) -> None:
+        with self._engine.begin() as connection:
+            unheard = (messages.c.id == message_id, messages.c.heard_at.is_(None))
+            connection.execute(update(messages).where(*unheard).values(heard_at=now))
+
     def due(self, recorded_until: datetime, limit: int) -> list[Message]:
         # Two queries, as each has an index of its own.
         old = select(messages).where(messages.c.recorded_at <= recorded_until).limit(limit)

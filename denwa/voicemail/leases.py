@@ -16,9 +16,10 @@ class Kind(StrEnum):
 
     MESSAGE = "lease"  # a caller leaves a message
     GUIDANCE = "guide"  # a refused caller hears why
+    BOX = "box"  # a subscriber hears messages
 
 
-STORED = frozenset({Kind.MESSAGE})  # kinds that leave something in the spool
+STORED = frozenset({Kind.MESSAGE, Kind.BOX})  # kinds that leave something behind: in the spool, or files of a box
 
 
 class Stage(StrEnum):

@@ -137,6 +137,10 @@ class Mailboxes(Protocol):
 
     def message(self, message_id: int) -> Message | None: ...
 
+    def heard(self, message_id: int, now: datetime) -> None:
+        """Its owner has listened to it. The first time stays; unknown ids are no error."""
+        ...
+
     def due(self, recorded_until: datetime, limit: int) -> list[Message]:
         """Messages recorded at or before `recorded_until`, and those of subscribers whose contract has ended (V4)."""
         ...
@@ -183,6 +187,27 @@ class Outbox(Protocol):
 
     def totals(self) -> tuple[int, int]:
         """(waiting, given up)."""
+        ...
+
+
+class Pins(Protocol):
+    """PINs of boxes, and wrong tries (V6). Numbers are E.164, with a box or not."""
+
+    def pin_hash(self, number: str) -> str:
+        """Nothing when there is none."""
+        ...
+
+    def begin_try(self, number: str, now: datetime) -> datetime | None:
+        """Count a try as wrong before it is judged, so that many at once are no way around the count; until when the
+        box is shut if it is (then nothing is counted)."""
+        ...
+
+    def try_was_right(self, number: str) -> None:
+        """Count from the beginning."""
+        ...
+
+    def forget(self, now: datetime) -> None:
+        """Delete the PINs of ended contracts and old tries."""
         ...
 
 
