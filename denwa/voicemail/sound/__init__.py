@@ -1,0 +1,1 @@
+"""What is done to recorded sound: pure functions on samples (numpy), and the ear of a worker (no numpy)."""
