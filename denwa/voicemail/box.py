@@ -39,8 +39,7 @@ class _Visit:
 
 @dataclass(frozen=True, slots=True)
 class BoxParts:
-    """What the box works on. `keep`: how long messages are kept (V4); `delete` makes one gone for good; `changed` is
-    told the mailbox whose messages were heard."""
+    """What the box works on. `keep`: how long messages are kept (V4); `delete` makes one gone for good."""
 
     folder: Path
     mailboxes: Mailboxes
@@ -48,16 +47,21 @@ class BoxParts:
     sounds: SoundStore
     keep: timedelta
     delete: Callable[[Message], None]
-    changed: Callable[[str], None]
-    now: Callable[[], datetime]
 
 
 class BoxDesk:
-    """Calls to boxes, by lease. `answer` blocks: call it in a thread, for one question of a call at a time."""
+    """Calls to boxes, by lease. `answer` blocks: call it in a thread, for one question of a call at a time.
 
-    def __init__(self, parts: BoxParts, access: Access | None) -> None:
+    `changed` is told the mailbox whose message was heard.
+    """
+
+    def __init__(
+        self, parts: BoxParts, access: Access | None, changed: Callable[[str], None], now: Callable[[], datetime]
+    ) -> None:
         self._parts = parts
         self._access = access
+        self._changed = changed
+        self._now = now
         self._visits: dict[str, _Visit] = {}
 
     @property
@@ -121,7 +125,7 @@ class BoxDesk:
     def _open(self, visit: _Visit, number: str, pin: str) -> Answer:
         if self._access is None:
             return FAILED
-        judged = self._access.judge(number, pin, self._parts.now())
+        judged = self._access.judge(number, pin, self._now())
         if judged.verdict is not Verdict.OPEN:
             return {"answer": judged.verdict.value}
         visit.mailbox = judged.mailbox
@@ -150,8 +154,8 @@ class BoxDesk:
     def _heard(self, visit: _Visit, message_id: int) -> None:
         message = self._message(visit, message_id)
         if message is not None and message.heard_at is None:
-            self._parts.mailboxes.heard(message_id, self._parts.now())
-            self._parts.changed(visit.mailbox)
+            self._parts.mailboxes.heard(message_id, self._now())
+            self._changed(visit.mailbox)
 
     def _delete(self, visit: _Visit, message_id: int) -> Answer:
         self._drop_files(visit)
@@ -167,7 +171,7 @@ class BoxDesk:
         return message if ours else None
 
     def _kept(self, message: Message) -> bool:
-        return message.recording.recorded_at + self._parts.keep > self._parts.now()
+        return message.recording.recorded_at + self._parts.keep > self._now()
 
     def _drop_files(self, visit: _Visit) -> None:
         while visit.files:

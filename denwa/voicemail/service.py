@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 from denwa.config.settings import Settings
 from denwa.voicemail import spool
+from denwa.voicemail.access import Access
+from denwa.voicemail.box import BoxDesk, BoxParts
 from denwa.voicemail.deposit import Depositor, Outcome, Rules
 from denwa.voicemail.leases import Kind
 from denwa.voicemail.letters import Sender
@@ -20,6 +22,7 @@ from denwa.voicemail.pool import Pool
 from denwa.voicemail.ports import DepositRequest, Mailboxes, MailTransport, Outbox, Owners, SoundStore
 from denwa.voicemail.posting import Poster
 from denwa.voicemail.setup import (
+    box_prompts,
     guidance_prompts,
     node_name,
     open_sounds,
@@ -27,6 +30,7 @@ from denwa.voicemail.setup import (
     pool_options,
     voicemail_folder,
 )
+from denwa.voicemail.visits import VisitRequest, Visits
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -74,9 +78,10 @@ class VoicemailService:
         *,
         sounds: SoundStore | None = None,
         transport: MailTransport | None = None,
+        access: Access | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Raises VoicemailSettingsFault."""
+        """`access` None: boxes are heard from the own phone only. Raises VoicemailSettingsFault."""
         rules = settings.voicemail
         self._folder = voicemail_folder(settings.data_dir)
         self._spool = self._folder / "spool"
@@ -101,6 +106,10 @@ class VoicemailService:
         self.on_change: Callable[[str], None] = lambda mailbox: None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pool = Pool(pool_options(settings, self._spool), self._closed)
+        keep = timedelta(days=rules.keep_days)
+        box = BoxParts(self._folder / "visits", mailboxes, owners, self._sounds, keep, self._depositor.delete)
+        self._box = BoxDesk(box, access, self._changed_in_thread, now)
+        self._visits = Visits(self._pool, self._box, box_prompts(settings), self._job)
         self._prompts = guidance_prompts(settings)
         self._guidance_places = settings.guidance.places
         self._settling: set[str] = set()
@@ -115,6 +124,7 @@ class VoicemailService:
         self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._node = node_name(self._folder)
         orphans = await asyncio.to_thread(self._reconcile)
+        await asyncio.to_thread(self._box.clear)
         self._stopped = False
         self._pool.start()
         poster = Poster(self._outbox, self._owners, self._sounds, self._transport, self._sender, self._node)
@@ -147,6 +157,14 @@ class VoicemailService:
         except asyncio.CancelledError:
             asked.add_done_callback(lambda _: self.release(lease))
             raise
+
+    async def visit(self, request: VisitRequest) -> Place | NoPlace:
+        """A place for a call to a box (V6), to be given back as those of `lease`."""
+        lease = secrets.token_hex(16)
+        port = None if self._stopped else await self._visits.place(lease, request, LEASE_PATIENCE)
+        if port is None:
+            return NoPlace(480, "Voicemail Unavailable", full=False)
+        return Place(lease, "127.0.0.1", port, f"sip:{lease}@127.0.0.1:{port}")
 
     def guide(self, prompt: str) -> Place | None:
         """A place for a refused caller who is to hear `prompt`, a file's name without `.wav`; None: none is free, or
@@ -184,6 +202,7 @@ class VoicemailService:
             "calls": self._pool.leases,
             "calls_waiting": self._pool.waiting,
             "guidances": self._pool.guided,
+            "box_calls": len(self._visits),
             "free_places": self._pool.free,
             "workers": self._pool.workers,
             "workers_died": self._pool.faults["workers_died"],
@@ -216,7 +235,7 @@ class VoicemailService:
 
     def _closed(self, lease: str) -> None:
         """A call is over, or never came: store what it left."""
-        if lease not in self._settling:
+        if not self._visits.ended(lease) and lease not in self._settling:
             self._settling.add(lease)
             self._job(self._settle(lease))
 
@@ -272,6 +291,7 @@ class VoicemailService:
                 log.info("voicemail: %d messages deleted at the end of their time", deleted)
             await asyncio.to_thread(self._outbox.forget_sent, now - KEEP_SENT)
             await asyncio.to_thread(self._mailboxes.release_dead, now - DEAD_PLACE)
+            await asyncio.to_thread(self._box.forget, now)
 
         while True:
             await _guarded(round_of_retention, "retention")

@@ -68,6 +68,11 @@ def guidance_prompts(settings: Settings) -> dict[str, Path]:
     return found
 
 
+def box_prompts(settings: Settings) -> list[Path]:
+    """Where the box looks for what it says: the operator's folder, then what is shipped."""
+    return list(dict.fromkeys((settings.guidance.prompts, DATA / "prompts")))
+
+
 def _check_prompt(setting: str, path: Path) -> None:
     try:
         with wave.open(str(path), "rb") as sound:

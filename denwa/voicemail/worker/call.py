@@ -18,6 +18,7 @@ from denwa.voicemail import spool, wav
 from denwa.voicemail.flow import Action, Event, State, step
 from denwa.voicemail.spool import Hold, Taken
 from denwa.voicemail.worker.endpoint import Options
+from denwa.voicemail.worker.lone_call import LoneCall
 
 # The recorder runs a little longer than the longest message; the file is cut to length when it is stored.
 LIMIT_MARGIN = 0.04  # seconds
@@ -53,7 +54,7 @@ class Player(pj.AudioMediaPlayer):
         self._on_end(self)
 
 
-class Call(pj.Call):
+class Call(LoneCall):
     def __init__(self, account: pj.Account, call_id: int, desk: Desk, lease: Taken) -> None:
         super().__init__(account, call_id)
         self.desk = desk

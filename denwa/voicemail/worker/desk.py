@@ -11,6 +11,7 @@ from typing import Any
 import pjsua2 as pj
 
 from denwa.voicemail.spool import Taken
+from denwa.voicemail.worker.box_call import BoxCall, Visit
 from denwa.voicemail.worker.call import Call, fault_text
 from denwa.voicemail.worker.endpoint import Options, account_config, open_endpoint, open_transport
 from denwa.voicemail.worker.guidance import GuidanceCall
@@ -25,8 +26,8 @@ class Desk:
     def __init__(self, options: Options, lines: Lines) -> None:
         self.options = options
         self._lines = lines
-        self._leases: dict[str, Taken | Path] = {}  # a message to take, or a prompt to say
-        self._calls: list[Call | GuidanceCall] = []
+        self._leases: dict[str, Taken | Path | Visit] = {}  # a message to take, a prompt to say, a box to tell
+        self._calls: list[Call | GuidanceCall | BoxCall] = []
         self._tasks: list[Callable[[], None]] = []
         self._dropped: list[Any] = []
         self._stopping: float | None = None
@@ -59,9 +60,11 @@ class Desk:
             self._refuse(pj.Call(account, call_id))
             self.tell("refused", lease=lease)
             return
-        call: Call | GuidanceCall
+        call: Call | GuidanceCall | BoxCall
         if isinstance(taken, Path):
             call = GuidanceCall(account, call_id, self, lease, taken)
+        elif isinstance(taken, Visit):
+            call = BoxCall(account, call_id, self, lease, taken)
         else:
             call = Call(account, call_id, self, taken)
         self._calls.append(call)
@@ -113,6 +116,10 @@ class Desk:
                     self._leases[lease] = Taken(lease=lease, called_at_ms=0, **fields)
                 case {"do": "guide", "lease": str(lease), "prompt": str(prompt)}:
                     self._leases[lease] = Path(prompt)
+                case {"do": "box", "lease": str(lease), "own": bool(own), "folder": folder, "prompts": prompts}:
+                    self._leases[lease] = Visit(own, Path(folder), tuple(map(Path, prompts)))
+                case {"do": "answer", "lease": str(lease)}:
+                    self._answer(lease, command)
                 case {"do": "forget", "lease": str(lease)}:
                     if self._leases.pop(lease, None) is not None:
                         self.tell("forgotten", lease=lease)
@@ -125,6 +132,11 @@ class Desk:
         if self._leave_asked and not self._leaving:
             self._leaving = True
             self.tell("leaving")
+
+    def _answer(self, lease: str, answer: dict[str, Any]) -> None:
+        for call in self._calls:
+            if isinstance(call, BoxCall) and call.lease == lease:
+                call.told(answer)
 
     def _work(self) -> None:
         while self._tasks:

@@ -10,9 +10,10 @@ import pjsua2 as pj
 
 from denwa.voicemail.guidance_flow import LONGEST, PAUSE, Action, Event, State, step
 from denwa.voicemail.worker.call import Desk, Player, fault_text
+from denwa.voicemail.worker.lone_call import LoneCall
 
 
-class GuidanceCall(pj.Call):
+class GuidanceCall(LoneCall):
     """`lease`: the place; `prompt`: the WAV file."""
 
     def __init__(self, account: pj.Account, call_id: int, desk: Desk, lease: str, prompt: Path) -> None:

@@ -1,6 +1,8 @@
 """How a worker and the service talk: JSON objects, one a line, on the worker's stdin and stdout.
 
 To the worker: ``{"do": "lease", …Taken without called_at_ms}``, ``{"do": "guide", "lease": …, "prompt": file}``,
+``{"do": "box", "lease": …, "own": from the own phone, "folder": for its files, "prompts": folders}``,
+``{"do": "answer", "lease": …, "answer": …}`` (to an ``ask``, which has ``what``; see box.py),
 ``{"do": "forget", "lease": …}``, ``{"do": "ping"}``, ``{"do": "leave"}`` (end when the last call is over),
 ``{"do": "stop"}`` (end calls and go). From it: ``ready`` (port, pid), ``alive`` (the answer to ping), ``leaving`` (give
 it no more calls), ``answered`` (or being spoken to), ``closed`` (nothing more is recorded; not of a guidance), ``gone``
