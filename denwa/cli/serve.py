@@ -12,7 +12,7 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -54,6 +54,7 @@ from denwa.storage.migrate import upgrade_all
 from denwa.storage.outbox_store import OutboxStore
 from denwa.storage.voicemail_store import MailboxStore, OwnerStore
 from denwa.voicemail.service import VoicemailService
+from denwa.voip.calls.cutting import Stop
 from denwa.voip.calls.journal import JournalStore
 from denwa.voip.server import SipServer
 from denwa.voip.sip.trace import Trace
@@ -123,6 +124,7 @@ class Service:
         self._settings = settings
         self._plan = plan
         self._stop = asyncio.Event()
+        self._hurry: Callable[[], None] = lambda: None  # end what the stop waits for
 
     async def run(self) -> None:
         settings = self._settings
@@ -134,13 +136,18 @@ class Service:
             raise StateError(f"the database cannot be used: {fault}") from None
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._stop.set)
+            loop.add_signal_handler(number, self._asked_to_stop)
         async with contextlib.AsyncExitStack() as stack:
             await self._start(stack, main, journal)
             await self._stop.wait()
             log.info("stopping")
         main.dispose()
         journal.dispose()
+
+    def _asked_to_stop(self) -> None:
+        if self._stop.is_set():
+            self._hurry()
+        self._stop.set()
 
     def _prepare(self, main: Engine, journal: Engine) -> None:
         for step in upgrade_all(main, journal):
@@ -174,6 +181,8 @@ class Service:
         places.flush = server.flush
         attach_push(settings, server, stack)
         feed.stop_calls = server.stop_calls
+        voicemail.on_lost = partial(server.cut_call, why=Stop.VOICEMAIL_LOST)
+        self._hurry = voicemail.hurry
         store = open_journal_store(settings)
         stack.callback(store.close)
         writer = self._open_journal(server, store)
@@ -197,6 +206,7 @@ class Service:
         self._spawn(stack, limits.run())
         self._spawn(stack, _collect_garbage(server))
         await self._open_web(stack, server, voicemail, rating, limits)
+        stack.push_async_callback(voicemail.drain)  # first of all: everything is there until the last message is left
         for one in settings.sip.listeners:
             log.info(
                 "SIP on %s port %d (UDP, TCP)%s", one.bind, one.port, f", {one.tls_port} (TLS)" * (one.tls_port > 0)

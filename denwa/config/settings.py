@@ -112,7 +112,8 @@ class Voicemail(Section):
     """Media workers and mailbox rules (V1-V7)."""
 
     workers: int = Field(1, ge=1)  # processes kept ready, 4 calls each
-    max_workers: int = Field(25, ge=1)
+    max_workers: int = Field(28, ge=1)
+    drain_seconds: float = Field(75, ge=0)  # a message being left at SIGTERM: guidance, tone and 60 s fit
     max_seconds: int = Field(60, ge=1)
     max_messages: int = Field(10, ge=1)
     keep_days: int = Field(7, ge=1)

@@ -35,6 +35,7 @@ class Lease:
     kind: Kind
     stage: Stage
     given_at: float
+    call_id: str  # "" when it is not known
 
 
 @dataclass(slots=True)
@@ -81,7 +82,7 @@ class LeaseBook:
         if worker in self._workers:
             self._workers[worker].leaving = True
 
-    def give(self, lease: str, kind: Kind, now: float) -> tuple[int, int] | None:
+    def give(self, lease: str, kind: Kind, now: float, call_id: str = "") -> tuple[int, int] | None:
         """Lease a place: (worker, SIP port). None when all are taken.
 
         The fullest worker comes first, so that the others empty and can go.
@@ -95,7 +96,7 @@ class LeaseBook:
             return None
         number = -max(open_workers)[1]
         self._workers[number].leases.add(lease)
-        self._leases[lease] = Lease(lease, number, kind, Stage.WAITING, now)
+        self._leases[lease] = Lease(lease, number, kind, Stage.WAITING, now, call_id)
         self._kinds[kind] += 1
         return number, self._workers[number].port
 

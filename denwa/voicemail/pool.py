@@ -40,14 +40,14 @@ class _Waiter:
 class Pool:
     """`on_closed(lease)`: the call is over or lost, its spool entry can be stored, or there is none.
 
-    `on_lost(lease)`: the worker died with a call in it; the caller hears nothing any more.
+    `on_lost(call_id)`: the worker died with this call in it; the caller hears nothing any more.
     """
 
     def __init__(
         self,
         options: PoolOptions,
         on_closed: Callable[[str], None],
-        on_lost: Callable[[str], None] = lambda lease: None,
+        on_lost: Callable[[str], object] = lambda call_id: None,
     ) -> None:
         self._options = options
         self._on_closed = on_closed
@@ -80,6 +80,11 @@ class Pool:
         return len(self._waiting)
 
     @property
+    def recording(self) -> int:
+        """Callers who leave a message, or will."""
+        return self._book.count(Kind.MESSAGE)
+
+    @property
     def guided(self) -> int:
         return self._book.count(Kind.GUIDANCE)
 
@@ -101,10 +106,10 @@ class Pool:
         self._close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while self._book.count(Kind.MESSAGE) and not self._hurried:
+                while self.recording and not self._hurried:
                     self._freed_one.clear()
                     await self._freed_one.wait()
-        return self._book.count(Kind.MESSAGE)
+        return self.recording
 
     def hurry(self) -> None:
         """Wait for no recording any more."""
@@ -183,7 +188,8 @@ class Pool:
             self._waiting.popleft().port.cancel()
 
     def _give(self, lease: str, command: dict[str, Any]) -> int | None:
-        place = self._book.give(lease, Kind(command["do"]), asyncio.get_running_loop().time())
+        now = asyncio.get_running_loop().time()
+        place = self._book.give(lease, Kind(command["do"]), now, command.get("call_id", ""))
         if place is None:
             return None
         worker, port = place
@@ -246,8 +252,8 @@ class Pool:
         self._processes[number] = None
         for lease in self._book.worker_gone(number):
             self._closed(lease)
-            if lease.stage is Stage.TAKEN:
-                self._on_lost(lease.id)
+            if lease.stage is Stage.TAKEN and lease.call_id and not self._stopping:
+                self._on_lost(lease.call_id)
         self._freed_one.set()
 
     def _heard(self, worker: int, event: dict[str, Any]) -> None:

@@ -105,7 +105,9 @@ class VoicemailService:
         )
         self.on_change: Callable[[str], None] = lambda mailbox: None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._pool = Pool(pool_options(settings, self._spool), self._closed)
+        self.on_lost: Callable[[str], object] = lambda call_id: None  # a worker died in this call: nobody hears it
+        self._pool = Pool(pool_options(settings, self._spool), self._closed, lambda call_id: self.on_lost(call_id))
+        self._drain_seconds = rules.drain_seconds
         keep = timedelta(days=rules.keep_days)
         box = BoxParts(self._folder / "visits", mailboxes, owners, self._sounds, keep, self._depositor.delete)
         self._box = BoxDesk(box, access, self._changed_in_thread, now)
@@ -133,6 +135,20 @@ class VoicemailService:
             asyncio.create_task(self._run_retention()),
             asyncio.create_task(self._run_orphans(orphans)),
         ]
+
+    async def drain(self) -> None:
+        """Take no new calls and let the recordings that run finish, for `voicemail.drain_seconds` at most."""
+        self._stopped = True
+        running = self._pool.recording
+        if running:
+            log.info("voicemail: %d recordings go on for up to %g seconds", running, self._drain_seconds)
+        cut = await self._pool.drain(self._drain_seconds)
+        if cut:
+            log.warning("voicemail: %d recordings are cut off and kept as far as they are", cut)
+
+    def hurry(self) -> None:
+        """End `drain` now."""
+        self._pool.hurry()
 
     async def stop(self) -> None:
         """End calls, store their recordings; what cannot be stored now stays in the spool for the next start."""

@@ -162,10 +162,10 @@ class SipEngine:
         if client is not None and isinstance(client.user, Branch):
             self.ctx.layer.fire(client, END, client.end_at, now)
 
-    def cut_call(self, call_id: bytes, now: float, now_ms: int) -> int:
+    def cut_call(self, call_id: bytes, now: float, now_ms: int, why: Stop = Stop.OPERATOR) -> int:
         """End a call: BYE to both sides; how many with this Call-ID there were."""
         self.ctx.now_ms = now_ms
-        return self.cutter.cut(call_id, now)
+        return self.cutter.cut(call_id, now, why)
 
     def stop_calls(self, number: str, why: Stop, now: float, now_ms: int) -> int:
         """End the calls of a subscriber (E.164) that may not go on; how many there were."""

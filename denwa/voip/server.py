@@ -142,9 +142,9 @@ class SipServer:
             self._settled.append(done)
             await done
 
-    def cut_call(self, call_id: str) -> int:
-        """End a call for the operator; how many with this Call-ID there were."""
-        cut = self.engine.cut_call(call_id.encode(), time.monotonic(), self.now_ms())
+    def cut_call(self, call_id: str, why: Stop = Stop.OPERATOR) -> int:
+        """End a call, for the operator unless told otherwise; how many with this Call-ID there were."""
+        cut = self.engine.cut_call(call_id.encode(), time.monotonic(), self.now_ms(), why)
         self.flush()
         return cut
 

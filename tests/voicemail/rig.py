@@ -146,6 +146,11 @@ class PhoneCall:
         await self._process.wait()
         return self.status
 
+    async def kill(self) -> None:
+        """End a phone whose far end is dead: it would wait half a minute for the answer to its BYE."""
+        self._process.kill()
+        await self._process.wait()
+
     def hang_up(self) -> None:
         assert self._process.stdin is not None
         self._process.stdin.write(b"\n")
@@ -159,10 +164,10 @@ async def eventually(check: Any, seconds: float = 10.0) -> Any:
     return found
 
 
-async def stored(engine: Engine, count: int = 1) -> list[Message]:
+async def stored(engine: Engine, count: int = 1, seconds: float = 10.0) -> list[Message]:
     """The messages of the mailbox, once there are `count`."""
     store = MailboxStore(engine)
-    await eventually(lambda: len(store.messages(NUMBER)) >= count)
+    await eventually(lambda: len(store.messages(NUMBER)) >= count, seconds)
     return store.messages(NUMBER)
 
 

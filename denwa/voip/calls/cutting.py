@@ -19,12 +19,18 @@ class Stop(Enum):
     PASSWORD = ("the SIP password was changed", 21)  # N2: a device that holds the old one stops within seconds
     SUSPENDED = ("this subscriber may not call out at present", 21)  # L2: no outgoing calls
     TERMINATED = ("the contract has ended", 21)
+    VOICEMAIL_LOST = ("voicemail was lost", 41)  # its worker died: the caller would speak to nobody
 
     @property
     def reason(self) -> bytes:
         """The Reason header of both BYEs (RFC 3326)."""
         text, cause = self.value
         return b'Reason: Q.850;cause=%d;text="%b"' % (cause, text.encode())
+
+    @property
+    def end_cause(self) -> str:
+        """What the record says: a fault of the service's own changes the charge (T3)."""
+        return EndCause.NETWORK_FAULT if self is Stop.VOICEMAIL_LOST else EndCause.SERVICE
 
 
 _AT_ITS_PHONE: Final = frozenset((Stop.PASSWORD, Stop.TERMINATED))
@@ -40,10 +46,10 @@ class CallCutter:
         self._endings = endings
         self._give_up = give_up  # of a call that is being set up
 
-    def cut(self, call_id: bytes, now: float) -> int:
+    def cut(self, call_id: bytes, now: float, why: Stop = Stop.OPERATOR) -> int:
         """End the calls with this Call-ID, as the caller sent it or as its record has it; how many there were."""
         found = [call for call in self._going_on() if call_id in (call.call_id, printable(call.call_id).encode())]
-        return self._stop(found, Stop.OPERATOR, now)
+        return self._stop(found, why, now)
 
     def stop(self, number: str, why: Stop, now: float) -> int:
         """End the calls of a subscriber (E.164) that `why` concerns; how many there were."""
@@ -68,7 +74,7 @@ class CallCutter:
             ctx.note(f"call {printable(call.call_id)}: {why.value[0]}, ended")
             ctx.counters["stopped_calls", why.name.lower()] += 1
             if call.state is CallState.UP:
-                self._endings.cut(call, EndCause.SERVICE, ctx.now_ms, now, why.reason)
+                self._endings.cut(call, why.end_cause, ctx.now_ms, now, why.reason)
             elif call.state is CallState.ANSWERING:  # as soon as the answer is on disk
                 call.cut_due, call.cut_reason = now, why.reason
             else:

@@ -273,6 +273,13 @@ def test_the_operator_s_cut_ends_the_call_on_both_sides_and_in_the_record():  # 
     assert wire.engine.cut_call(b"call-1", wire.now, wire.ms) == 0
 
 
+def test_a_call_whose_voicemail_died_ends_as_a_fault_of_the_service():  # T3
+    wire, up = scene()
+    byes = ended_by_us(wire, up, lambda: wire.engine.cut_call(b"call-1", wire.now, wire.ms, why=Stop.VOICEMAIL_LOST))
+    assert all(bye.value(m.REASON) == b'Q.850;cause=41;text="voicemail was lost"' for bye in byes.values())
+    assert [(end.end_cause, end.duration_ms) for end in wire.ends] == [("network_fault", 10_000)]
+
+
 def test_a_call_is_as_long_as_it_may_be_and_no_longer():  # C6
     wire, up = scene(call_seconds=60, probe_interval=1000)
     assert wire.wait(49) == []
