@@ -30,6 +30,7 @@ from denwa.cli.gateway_wiring import tls_names
 from denwa.cli.limits_feed import LimitsFeed, TariffPrices
 from denwa.cli.main import StateError, settings_of
 from denwa.cli.media_wiring import attach_relay
+from denwa.cli.mwi_wiring import MailboxLamps
 from denwa.cli.push_wiring import attach_push
 from denwa.cli.rating_desk import open_rater
 from denwa.cli.wiring import (
@@ -50,6 +51,7 @@ from denwa.mypage.app import web_application
 from denwa.numbering import NumberingPlan, PlanFault, load_plan
 from denwa.storage.engine import open_journal, open_main
 from denwa.storage.journal_writer import JournalWriter
+from denwa.storage.mailbox_counts import MailboxCounts
 from denwa.storage.migrate import upgrade_all
 from denwa.storage.outbox_store import OutboxStore
 from denwa.storage.voicemail_store import MailboxStore, OwnerStore
@@ -187,6 +189,9 @@ class Service:
         stack.callback(store.close)
         writer = self._open_journal(server, store)
         stack.callback(writer.close)
+        lamps = MailboxLamps(MailboxCounts(main), server)
+        lamps.load()
+        voicemail.on_change = lamps.changed
         await voicemail.start()
         try:
             await server.open(listening(settings), writer)
@@ -195,7 +200,7 @@ class Service:
             raise StateError(f"SIP on {settings.sip.bind}:{settings.sip.port}: {fault.strerror or fault}") from None
         stack.callback(server.close)
         stack.push_async_callback(voicemail.stop)  # while the proxy still carries the BYEs of the workers
-        control = await listen(settings.data_dir, _Control(feed, rating, server, limits, voicemail).answer)
+        control = await listen(settings.data_dir, _Control(feed, rating, server, limits, lamps).answer)
         stack.callback((settings.data_dir / SOCKET_NAME).unlink, missing_ok=True)
         stack.callback(control.close)
         self._spawn(stack, rating.run())
@@ -204,6 +209,7 @@ class Service:
         self._spawn(stack, billing.run())
         self._spawn(stack, _refresh_now_and_then(feed))
         self._spawn(stack, limits.run())
+        self._spawn(stack, lamps.run())
         self._spawn(stack, _collect_garbage(server))
         await self._open_web(stack, server, voicemail, rating, limits)
         stack.push_async_callback(voicemail.drain)  # first of all: everything is there until the last message is left
@@ -297,9 +303,9 @@ class _Control:
         rating: RatingLoop,
         server: SipServer,
         limits: LimitsFeed,
-        voicemail: VoicemailService,
+        lamps: MailboxLamps,
     ) -> None:
-        self._voicemail = voicemail
+        self._lamps = lamps
         self._feed = feed
         self._rating = rating
         self._server = server
@@ -310,7 +316,7 @@ class _Control:
         if word == "subscribers":
             await self._feed.refresh()
         elif word == "mailboxes":
-            self._voicemail.changed(argument)
+            await self._lamps.refresh(argument)
         elif word == "sync":
             await self._server.settled()
             await self._rating.catch_up()

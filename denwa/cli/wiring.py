@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 
 from denwa.cli.gateway_wiring import dns_servers, gateway_names, trunk_of
 from denwa.cli.limits_feed import guess_limits, limit_settings
+from denwa.cli.mwi_wiring import mwi_rules
 from denwa.cli.push_wiring import push_rules
 from denwa.config.settings import ConfigurationError, Settings
 from denwa.numbering import NumberingPlan
@@ -74,6 +75,7 @@ def engine_settings(settings: Settings) -> EngineSettings:
         max_expires=sip.max_expires,
         max_bindings=sip.max_bindings,
         probe_interval=sip.probe_interval,
+        mwi=mwi_rules(settings),
         nat_keepalive=sip.nat_keepalive,
         calls_per_subscriber=limits.calls_per_subscriber,
         new_calls_per_minute=limits.new_calls_per_minute,
@@ -309,6 +311,8 @@ def engine_gauges(server: SipServer, folders: Iterable[Path]) -> dict[str, float
         "calls_in_progress": len(engine.calls),
         "relay_sessions": engine.ctx.relaying.sessions if engine.ctx.relaying is not None else 0,
         "bindings": engine.registrar.count(),
+        "mwi_subscriptions": len(engine.mwi.notifier),
+        "mwi_waiting": len(engine.mwi.pace),
         "subscribers": len(engine.ctx.directory),
         "sources_silenced": len(engine.ctx.guard.silenced),
         "transactions": len(engine.ctx.layer.servers) + len(engine.ctx.layer.clients),

@@ -90,6 +90,7 @@ class Limits(Section):
     scanner_silence: int = Field(600, ge=1)  # seconds
     transactions: int = Field(400_000, ge=100)
     calls: int = Field(100_000, ge=10)
+    subscriptions: int = Field(200_000, ge=1)  # of phones to their mailboxes
     tcp_connections: int = Field(10_000, ge=1)
 
 
@@ -121,6 +122,8 @@ class Voicemail(Section):
     rtp_port_min: int = 20000
     rtp_port_max: int = 29999
     greeting: Path | None = None  # None: the shipped prompt
+    mwi_unsolicited: bool = True  # phones that have not subscribed are told of messages, too (V6)
+    mwi_per_second: int = Field(200, ge=1)  # subscribers told of in a second at most
 
 
 class Guidance(Section):

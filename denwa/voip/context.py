@@ -16,6 +16,7 @@ from denwa.voip.gateways.sources import Sources
 from denwa.voip.gateways.trunk import Trunk as Trunk
 from denwa.voip.media.negotiation import Negotiation
 from denwa.voip.media.relaying import Relaying
+from denwa.voip.mwi.rules import ORDINARY_MWI, MwiRules
 from denwa.voip.own_addresses import Home, OwnAddresses
 from denwa.voip.proxy.fraud import ORDINARY_LIMITS, LimitSettings
 from denwa.voip.push.parameters import NO_PUSH, PushRules
@@ -29,9 +30,10 @@ from denwa.voip.sip.transactions import ServerTransaction, TransactionLayer
 from denwa.voip.subscribers import Directory
 
 if TYPE_CHECKING:
+    from denwa.voip.mwi.waiting import MessageWaiting
     from denwa.voip.push.waking import Waking
 
-ALLOW: Final = b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK, REFER, NOTIFY, REGISTER"
+ALLOW: Final = b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK, REFER, NOTIFY, SUBSCRIBE, REGISTER"
 _EPOCH: Final = date(1970, 1, 1)
 _DAY_MS: Final = 86_400_000
 _JST_MS: Final = 9 * 3_600_000
@@ -74,6 +76,7 @@ class EngineSettings:
     guessing: GuessLimits = ORDINARY_GUESSING
     push: PushRules = NO_PUSH  # R5
     limits: LimitSettings = ORDINARY_LIMITS
+    mwi: MwiRules = ORDINARY_MWI  # V6
     nat_keepalive: int = 0  # seconds between questions to phones behind NATs over UDP; 0: none (R4)
     homes: tuple[Home, ...] = ()  # every address listened on, `host` and `port` the first; empty: these only
 
@@ -112,6 +115,7 @@ class Context:
         self._branches = 0
         self._veil_key = token()
         self._branch_prefix = b"z9hG4bK" + token()[:10]
+        self.mwi: MessageWaiting
         self.waking: Waking | None = None  # None: no phone is woken (R5)
         self.sources = Sources(settings.trunks)
         self.lines = Lines(settings.trunks, self._draw, self.counters, self.note)

@@ -20,6 +20,9 @@ from denwa.voip.calls.journal import BindingEntry, CallEntry
 from denwa.voip.calls.session import agree_timer
 from denwa.voip.context import ALLOW, Context, EngineSettings, HeldGroup, printable
 from denwa.voip.gateways.carrier import Carriers
+from denwa.voip.mwi.notification import Notification
+from denwa.voip.mwi.summary import ALLOW_EVENTS
+from denwa.voip.mwi.waiting import MessageWaiting
 from denwa.voip.proxy.admission import Admission
 from denwa.voip.proxy.attempt import Branch
 from denwa.voip.proxy.forwarding import Forwarding
@@ -72,6 +75,7 @@ class SipEngine:
         ctx.layer = TransactionLayer(ctx.send, self, ctx.timers, settings.max_transactions)
         self.calls = CallTable(settings.max_calls)
         self.registrar = Registrar(ctx)
+        self.mwi = ctx.mwi = MessageWaiting(ctx, self.registrar)
         self.admission = Admission(ctx, prices)
         self.dialogs = Dialogs(ctx, self.calls, self._call_over)
         targets = TargetChoice(ctx, self.registrar)
@@ -150,16 +154,17 @@ class SipEngine:
 
     def undeliverable(self, data: bytes, now: float, now_ms: int) -> None:
         """No connection took this message. Of an INVITE to a target it is known at once what timer B would say later:
-        its phone is off (RFC 3261 §8.1.3.1). A request inside a call is left to its timers: the phone may come back."""
+        its phone is off (RFC 3261 §8.1.3.1); so it is of a NOTIFY of ours. A request inside a call is left to its
+        timers: the phone may come back."""
         self.ctx.now_ms = now_ms
-        if not data.startswith(b"INVITE "):
+        if not data.startswith((b"INVITE ", b"NOTIFY ")):
             return
         request = parse_message(data)
         try:
             client = self.ctx.layer.clients.get(top_via(request.value(VIA) or b"").branch)
         except FieldFault:
             return
-        if client is not None and isinstance(client.user, Branch):
+        if client is not None and isinstance(client.user, (Branch, Notification)):
             self.ctx.layer.fire(client, END, client.end_at, now)
 
     def cut_call(self, call_id: bytes, now: float, now_ms: int, why: Stop = Stop.OPERATOR) -> int:
@@ -224,6 +229,11 @@ class SipEngine:
                 lines = ctx.challenge_lines(request, True, False)
                 ctx.send(answer_to, ctx.stateless(request, via.branch, 407, lines))
                 return
+            if request.method == b"SUBSCRIBE" and self.mwi.notifier.lacks_credentials(request):
+                ctx.guard.asked(peer, request.value(TO) or b"", ctx.now_ms)
+                lines = ctx.challenge_lines(request, False, False)
+                ctx.send(answer_to, ctx.stateless(request, via.branch, 401, lines))
+                return
         if not ctx.layer.receive_request(request, via, answer_to, now):
             ctx.counters["dropped", "transactions full"] += 1
             self._refuse_stateless(request, 503, "too many transactions", answer_to, b"Retry-After: 5")
@@ -247,6 +257,8 @@ class SipEngine:
         peer = self._peer
         if method == b"CANCEL":
             self._cancel(transaction, request, now)
+        elif method == b"SUBSCRIBE" and (not request.to_tag or self.mwi.notifier.find(request) is not None):
+            self.mwi.notifier.subscribe(transaction, request, peer, now)
         elif request.to_tag and method != b"MESSAGE":
             self.dialogs.request(transaction, request, peer, now)
         elif method == b"INVITE":
@@ -271,7 +283,8 @@ class SipEngine:
         elif request.value(MAX_FORWARDS) == b"0" and b"@" in request.uri:
             self.ctx.refuse(transaction, 483, "Max-Forwards used up", now)  # it asks for somebody further on
         else:
-            self.ctx.respond(transaction, 200, now, [ALLOW, b"Accept: application/sdp", b"Supported: timer, path"])
+            served = [ALLOW, ALLOW_EVENTS, b"Accept: application/sdp", b"Supported: timer, path"]
+            self.ctx.respond(transaction, 200, now, served)
 
     def _cancel(self, transaction: ServerTransaction, request: Message, now: float) -> None:
         via = top_via(request.value(VIA) or b"")

@@ -95,6 +95,10 @@ class Waking:
         kind = TargetKind.PHONE if self._is_awake(binding, peer) else TargetKind.SLEEPING
         return Target(kind, contact, peer, ring_time, None, Asleep(account, device))
 
+    def sleeps(self, binding: BindingEntry, peer: Peer) -> bool:
+        """Whether nothing but a push would reach this phone."""
+        return self.target(b"", binding, peer, 0.0).kind is TargetKind.SLEEPING
+
     def _is_awake(self, binding: BindingEntry, peer: Peer) -> bool:
         """It registered lately, on a way that still is one."""
         return not _is_gone(peer) and self._ctx.now_ms - binding.registered_at < self._rules.awake * 1000

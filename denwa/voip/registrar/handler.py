@@ -100,6 +100,15 @@ class Registrar:
         places = [peer_of_text(binding.flow) for binding in devices.bindings if binding.expires_at > now_ms]
         return places if devices.source is None else [*places, devices.source]
 
+    def reachable(self, account: bytes) -> list[tuple[Binding, Peer]]:
+        """The devices of an account that are registered, and where each is."""
+        devices = self._devices.get(account)
+        if devices is None:
+            return []
+        now_ms, flows = self._ctx.now_ms, devices.flows
+        held = [binding for binding in devices.bindings if binding.expires_at > now_ms]
+        return [(binding, flows.get(binding.contact) or peer_of_text(binding.flow)) for binding in held]
+
     def count(self) -> int:
         return sum(len(devices.bindings) for devices in self._devices.values())
 
@@ -206,7 +215,10 @@ class Registrar:
         if binding is None:
             return None
         devices.bindings = [binding]
-        self._ctx.group.bindings.append(binding)
+        ctx = self._ctx
+        ctx.group.bindings.append(binding)
+        if binding.call_id != known.call_id or (ctx.mwi.owing and known.aor.encode() in ctx.mwi.owing):
+            ctx.mwi.registered(known.aor.encode(), [known], [binding])
         return Outcome(devices.bindings, devices.bindings, [])
 
     def _keep(self, account: bytes, outcome: Outcome, peer: Peer) -> None:
@@ -224,10 +236,13 @@ class Registrar:
                 devices.flows[binding.contact] = peer
             else:
                 devices.flows.pop(binding.contact, None)
-        devices.bindings = outcome.bindings
+        before, devices.bindings = devices.bindings, outcome.bindings
         devices.source = peer if outcome.changed else None
         if not outcome.bindings:
             del self._devices[account]
+            self._ctx.mwi.unbound(account)
+        elif outcome.changed:
+            self._ctx.mwi.registered(account, before, outcome.changed)
 
     def _is_own_record(self, to: bytes, account: bytes) -> bool:
         try:
@@ -251,6 +266,7 @@ class Registrar:
 
     def forget(self, account: bytes) -> None:
         """Remove all bindings of an account whose contract ended."""
+        self._ctx.mwi.forget(account, self._ctx.now)
         devices = self._devices.get(account)
         if devices is not None:
             self._keep(account, Outcome([], [], devices.bindings), ("", 0))

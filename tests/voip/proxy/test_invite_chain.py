@@ -165,7 +165,7 @@ def test_a_message_is_405_with_allow():  # N8: no SMS
     assert b"MESSAGE" not in allowed
 
 
-@pytest.mark.parametrize(("method", "status"), [("SUBSCRIBE", 405), ("PUBLISH", 405), ("FLURB", 501)])
+@pytest.mark.parametrize(("method", "status"), [("SUBSCRIBE", 489), ("PUBLISH", 405), ("FLURB", 501)])
 def test_what_the_service_does_not_do_is_405_and_what_nobody_knows_501(method, status):  # RFC 3261 §8.2.1, §21.5.2
     wire = Wire()
     phone = Phone(wire, 1)
