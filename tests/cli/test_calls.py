@@ -5,15 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-import socket
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from denwa.control.socket import SOCKET_NAME
+from tests.cli.control import service
 from tests.cli.terminal import Terminal, open_terminal
 from tests.rating.journal_rows import ALICE, BOB, Exchange, ms
 
@@ -155,27 +152,6 @@ def test_more_calls_than_are_read_at_once_are_all_listed(terminal: Terminal, exc
     found = rows(terminal.done("calls", "--format", "csv").out)
     assert len({row["call_id"] for row in found}) == 1201
     assert {row["charge_yen"] for row in found} == {"24"}
-
-
-@contextmanager
-def service(data_dir: Path, answer: bytes) -> Iterator[list[bytes]]:
-    """A running service that gives one answer."""
-    asked: list[bytes] = []
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(data_dir / SOCKET_NAME))
-        listener.listen()
-        listener.settimeout(20)
-
-        def serve() -> None:
-            peer, _ = listener.accept()
-            with peer:
-                asked.append(peer.recv(1000))
-                peer.sendall(answer + b"\n")
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield asked
-        thread.join(20)
 
 
 def test_a_running_service_is_asked_to_rate_first(terminal: Terminal, exchange: Exchange) -> None:

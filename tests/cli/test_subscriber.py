@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from denwa.control.socket import SOCKET_NAME
+from tests.cli.control import service
 from tests.cli.terminal import Terminal, open_terminal
 
 NUMBER = "05050010001"
@@ -27,27 +23,6 @@ def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
 def with_one(terminal: Terminal) -> Terminal:
     terminal.done("subscriber", "add", "--name", "山田", "--mail", "y@example.jp", "--number", NUMBER)
     return terminal
-
-
-@contextmanager
-def service(data_dir: Path, answer: bytes) -> Iterator[list[bytes]]:
-    """A service that notes what it is told and gives one answer. Short path: a Unix socket's name is bounded."""
-    asked: list[bytes] = []
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(data_dir / SOCKET_NAME))
-        listener.listen()
-        listener.settimeout(20)
-
-        def serve() -> None:
-            peer, _ = listener.accept()
-            with peer:
-                asked.append(peer.recv(1000))
-                peer.sendall(answer + b"\n")
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield asked
-        thread.join(20)
 
 
 def test_add_prints_number_account_and_password(terminal: Terminal) -> None:

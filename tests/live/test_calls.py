@@ -6,7 +6,6 @@ import pytest
 
 from tests.live.wire import ALICE, BOB, Moment, account, assert_lasted, assert_unanswered, converse, login
 from tests.peers import sipp, wav
-from tests.peers.baresip import Baresip
 from tests.peers.phone import SERVICE_CODECS
 from tests.peers.service import Record, Service
 from tests.peers.sipp import Sipp
@@ -70,9 +69,9 @@ def test_sipp_registers_and_calls_a_phone(service: Service) -> None:
         )
         heard = bob.incoming()
         heard.ended()
-        bye = next(m for m in trace if m.sent and m.start.startswith("BYE"))
+        bye = sipp.message(trace, "BYE", sent=True)
         record = service.record(bye.header("Call-ID"))
-        answer = next(m for m in trace if not m.sent and m.start.startswith("SIP/2.0 200"))
+        answer = sipp.message(trace, "SIP/2.0 200", sent=False)
         picked_up = Moment(heard.wait("answered")["at"], answer.at)
         assert_lasted(record, picked_up, Moment(bye.at, heard.ended()["at"]))
         assert wav.likeness(heard.recording, voice) > 0.9
@@ -88,8 +87,8 @@ def test_a_phone_calls_sipp_which_is_registered_and_hangs_up(service: Service) -
             call = alice.call(BOB)
             ended = call.ended()["at"]
             trace = callee.finished()
-        answered = next(m.at for m in trace if m.sent and m.start.startswith("SIP/2.0 200"))
-        bye = next(m.at for m in trace if m.sent and m.start.startswith("BYE"))
+        answered = sipp.message(trace, "SIP/2.0 200", sent=True).at
+        bye = sipp.message(trace, "BYE", sent=True).at
         record = service.record(call.call_id)
         assert_lasted(record, Moment(answered, call.wait("confirmed")["at"]), Moment(bye, ended))
         assert record["end_cause"] == "callee"
@@ -101,13 +100,7 @@ def test_a_phone_calls_sipp_which_is_registered_and_hangs_up(service: Service) -
 def test_baresip_and_a_phone_call_each_other(service: Service, transport: str) -> None:
     with (
         service.phone(account(BOB)) as bob,
-        Baresip(
-            service.folder,
-            account(ALICE),
-            service=service.address,
-            password=str(login(ALICE)["password"]),
-            transport=transport,
-        ) as alice,
+        service.baresip(account(ALICE), transport=transport) as alice,
     ):
         bob.register()
         alice.registered()
@@ -147,8 +140,8 @@ def test_a_call_to_the_telephone_network_goes_to_the_gateway_and_costs_8_yen(ser
         trace = gateway.finished()
         invite = next(m for m in trace if not m.sent)
         assert "5050010001" in invite.header("P-Asserted-Identity")
-        answered = next(m.at for m in trace if m.sent and m.start.startswith("SIP/2.0 200"))
-        bye = next(m.at for m in trace if not m.sent and m.start.startswith("BYE"))
+        answered = sipp.message(trace, "SIP/2.0 200", sent=True).at
+        bye = sipp.message(trace, "BYE", sent=False).at
         record = service.record(call.call_id)
         assert_lasted(record, Moment(answered, confirmed), Moment(hung_up, bye))
         assert (record["leg"], record["class"], record["callee"]) == ("outgoing", "fixed", "0312345678")

@@ -6,7 +6,6 @@ import pytest
 
 from tests.live.wire import ALICE, BOB, CAROL, DAVE, account, assert_unanswered, converse, hang_up, login, picked_up
 from tests.peers import sipp, wav
-from tests.peers.baresip import Baresip
 from tests.peers.phone import SERVICE_CODECS, Phone
 from tests.peers.service import Service
 from tests.peers.talk import talk
@@ -96,13 +95,7 @@ def test_baresip_that_prefers_a_law_speaks_what_the_service_carries(service: Ser
     # C3
     with (
         service.phone(account(BOB), codecs=SERVICE_CODECS) as bob,
-        Baresip(
-            service.folder,
-            account(ALICE),
-            service=service.address,
-            password=str(login(ALICE)["password"]),
-            codec=f"{ALAW},{codec}",
-        ) as alice,
+        service.baresip(account(ALICE), codec=f"{ALAW},{codec}") as alice,
     ):
         bob.register()
         alice.registered()
@@ -121,8 +114,7 @@ def test_baresip_that_prefers_a_law_speaks_what_the_service_carries(service: Ser
 
 def test_baresip_with_a_law_only_is_refused(service: Service) -> None:
     # C3
-    password = str(login(ALICE)["password"])
-    with Baresip(service.folder, account(ALICE), service=service.address, password=password, codec=ALAW) as alice:
+    with service.baresip(account(ALICE), codec=ALAW) as alice:
         alice.registered()
         alice.dial(BOB)
         assert "488" in str(alice.wait("CALL_CLOSED")["param"])
@@ -140,7 +132,7 @@ def test_a_fax_machine_is_refused_alone_and_beside_sound(service: Service, sound
         streams=f"{sound}m=image [media_port] udptl t38\na=T38FaxVersion:0\na=T38FaxMaxDatagram:400",
         **login(ALICE),
     )
-    refusal = next(m for m in trace if not m.sent and m.start.startswith("SIP/2.0 488"))
+    refusal = sipp.message(trace, "SIP/2.0 488", sent=False)
     assert "no fax" in refusal.header("Reason")
     assert_unanswered(service.record(refusal.header("Call-ID")), "refused", 488)
 
@@ -160,7 +152,7 @@ def test_a_gateway_that_lets_the_phone_offer_hears_it_over_mu_law(service: Servi
             play=voice,
             hold=2000,
         )
-        offer = next(m for m in trace if not m.sent and m.start.startswith("SIP/2.0 200"))
+        offer = sipp.message(trace, "SIP/2.0 200", sent=False)
         assert "PCMU/8000" in offer.text
         assert "PCMA" not in offer.text
         heard = bob.incoming()

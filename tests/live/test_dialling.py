@@ -126,7 +126,7 @@ def test_baresip_is_refused_with_a_wrong_password_and_for_a_barred_number(servic
         baresip.dial(BOB)
         assert "403" in baresip.wait("CALL_CLOSED")["param"]
         assert "OK " not in baresip.command("reginfo")["data"]
-    with Baresip(service.folder, service=service.address, **login(CAROL)) as baresip:
+    with service.baresip(account(CAROL)) as baresip:
         baresip.registered().dial("119")
         assert "403" in baresip.wait("CALL_CLOSED")["param"]
 

@@ -20,11 +20,9 @@ from tests.live.wire import (
     assert_lasted,
     assert_unanswered,
     hang_up,
-    login,
     picked_up,
 )
 from tests.peers import sipp, wav
-from tests.peers.baresip import Baresip
 from tests.peers.service import Record, Service
 from tests.peers.sipp import Sipp
 from tests.peers.talk import talk
@@ -117,8 +115,8 @@ def test_a_busy_phone_s_calls_go_to_the_gateway_and_the_forwarder_pays(forwardin
         assert "5050010002" in invite.header("Diversion")
         assert "reason=user-busy" in invite.header("Diversion")
         assert "cause=486" in invite.header("History-Info")
-        answer = next(m.at for m in seen if m.sent and m.start.startswith("SIP/2.0 200"))
-        bye = next(m.at for m in seen if not m.sent and m.start.startswith("BYE"))
+        answer = sipp.message(seen, "SIP/2.0 200", sent=True).at
+        bye = sipp.message(seen, "BYE", sent=False).at
         first, second = both(service, call.call_id)
         for record in (first, second):
             assert_lasted(record, Moment(answer, call.wait("confirmed")["at"]), Moment(hung_up, bye))
@@ -155,13 +153,7 @@ def test_baresip_is_told_of_the_forwarding_and_not_where_to_and_hangs_up(forward
     service = forwarding
     with (
         service.phone(account(CAROL)) as carol,
-        Baresip(
-            service.folder,
-            account(ALICE),
-            service=service.address,
-            password=str(login(ALICE)["password"]),
-            transport=transport,
-        ) as alice,
+        service.baresip(account(ALICE), transport=transport) as alice,
     ):
         carol.register()
         alice.registered()
@@ -253,8 +245,8 @@ def test_a_kill_in_the_middle_of_a_forwarded_call_leaves_both_records_right(
         hung_up = call.hangup()["at"]
         call.ended()
         seen = gateway.finished()
-        answer = next(m.at for m in seen if m.sent and m.start.startswith("SIP/2.0 200"))
-        bye = next(m.at for m in seen if not m.sent and m.start.startswith("BYE"))
+        answer = sipp.message(seen, "SIP/2.0 200", sent=True).at
+        bye = sipp.message(seen, "BYE", sent=False).at
         first, second = both(service, call.call_id)
         for record in (first, second):
             assert_lasted(record, Moment(answer, call.wait("confirmed")["at"]), Moment(hung_up, bye))

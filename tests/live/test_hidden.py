@@ -6,7 +6,6 @@ import pytest
 
 from tests.live.wire import ALICE, BOB, account, converse, hang_up, picked_up
 from tests.peers import wav
-from tests.peers.baresip import Baresip
 from tests.peers.phone import Phone
 from tests.peers.service import Service
 from tests.peers.sipp import Sipp
@@ -77,9 +76,7 @@ def test_baresip_takes_and_ends_a_hidden_call(service: Service) -> None:
     # N7: another stack finds its dialog, too
     with (
         service.phone(account(ALICE)) as alice,
-        Baresip(
-            service.folder, account(BOB), service=service.address, password=f"demo-{account(BOB)}", answer=True
-        ) as baresip,
+        service.baresip(account(BOB), answer=True) as baresip,
     ):
         alice.register()
         baresip.registered()

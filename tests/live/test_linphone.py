@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.live.wire import ALICE, BOB, account, assert_unanswered, login
+from tests.live.wire import ALICE, BOB, account, assert_unanswered
 from tests.peers import wav
-from tests.peers.linphone import Linphone
 from tests.peers.phone import SERVICE_CODECS
 from tests.peers.service import Service
 from tests.peers.sipp import Seen
@@ -22,13 +21,7 @@ HEARD = 0.5
 def test_linphone_that_prefers_a_law_speaks_what_the_service_carries(service: Service, codec: str) -> None:
     with (
         service.phone(account(BOB), codecs=SERVICE_CODECS) as bob,
-        Linphone(
-            service.folder,
-            account(ALICE),
-            service=service.address,
-            password=str(login(ALICE)["password"]),
-            codecs=[ALAW, codec],
-        ) as alice,
+        service.linphone(account(ALICE), codecs=[ALAW, codec]) as alice,
     ):
         bob.register()
         alice.registered()
@@ -49,13 +42,7 @@ def test_linphone_that_offers_video_too_has_it_refused_and_talks(service: Servic
     # C3: the offer goes on with the video's port 0, and the call stands with sound
     with (
         service.phone(account(BOB)) as bob,
-        Linphone(
-            service.folder,
-            account(ALICE),
-            service=service.address,
-            password=str(login(ALICE)["password"]),
-            video=True,
-        ) as alice,
+        service.linphone(account(ALICE), video=True) as alice,
     ):
         bob.register()
         alice.registered()
@@ -73,13 +60,7 @@ def test_linphone_that_offers_video_too_has_it_refused_and_talks(service: Servic
 def test_linphone_is_called_and_answers_with_what_is_carried(service: Service) -> None:
     with (
         service.phone(account(BOB), codecs=[ALAW, "speex/8000"]) as bob,
-        Linphone(
-            service.folder,
-            account(ALICE),
-            service=service.address,
-            password=str(login(ALICE)["password"]),
-            codecs=[ALAW, "speex/8000"],
-        ) as alice,
+        service.linphone(account(ALICE), codecs=[ALAW, "speex/8000"]) as alice,
     ):
         bob.register()
         alice.registered()
@@ -94,13 +75,7 @@ def test_linphone_is_called_and_answers_with_what_is_carried(service: Service) -
 
 
 def test_linphone_with_a_law_only_is_refused(service: Service) -> None:
-    with Linphone(
-        service.folder,
-        account(ALICE),
-        service=service.address,
-        password=str(login(ALICE)["password"]),
-        codecs=[ALAW],
-    ) as alice:
+    with service.linphone(account(ALICE), codecs=[ALAW]) as alice:
         alice.registered()
         alice.dial(BOB)
         assert alice.wait("Call 1 with ")["line"].endswith(" error.")
@@ -112,13 +87,7 @@ def test_hold_and_back_pass_with_every_offer_filtered(service: Service) -> None:
     # C3, RFC 3264 §8.4
     with (
         service.phone(account(BOB), codecs=[ALAW, "PCMU/8000"]) as bob,
-        Linphone(
-            service.folder,
-            account(ALICE),
-            service=service.address,
-            password=str(login(ALICE)["password"]),
-            codecs=[ALAW, "PCMU/8000"],
-        ) as alice,
+        service.linphone(account(ALICE), codecs=[ALAW, "PCMU/8000"]) as alice,
     ):
         bob.register()
         alice.registered()

@@ -13,7 +13,6 @@ import pytest
 
 from tests.live.wire import ALICE, BOB, account, converse, login
 from tests.peers import ports, wav
-from tests.peers.baresip import Baresip
 from tests.peers.certificates import write_certificate
 from tests.peers.phone import Phone
 from tests.peers.service import DOMAIN, Service
@@ -42,10 +41,6 @@ class SecureService(Service):
             self.folder, account(number), password=str(login(number)["password"]), domain=DOMAIN, srtp=srtp,
             service=f"127.0.0.1:{self.tls_port}", transport="tls", ca_file=self.certificate,
         )  # fmt: skip
-
-    def baresip(self, number: str, address: str, **more: object) -> Baresip:
-        password = str(login(number)["password"])
-        return Baresip(self.folder, account(number), service=address, password=password, **more)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +84,8 @@ def test_srtp_between_two_phones_passes_through(service: SecureService) -> None:
 def test_two_baresips_on_ipv6_hear_each_other(service: SecureService) -> None:
     address = f"[::1]:{service.ipv6_port}"
     with (
-        service.baresip(ALICE, address, ipv6=True, answer=False) as alice,
-        service.baresip(BOB, address, ipv6=True) as bob,
+        service.baresip(account(ALICE), address=address, ipv6=True, answer=False) as alice,
+        service.baresip(account(BOB), address=address, ipv6=True) as bob,
     ):
         alice.registered()
         bob.registered()
@@ -106,7 +101,9 @@ def test_two_baresips_on_ipv6_hear_each_other(service: SecureService) -> None:
 
 
 def test_a_baresip_on_tls_registers(service: SecureService) -> None:
-    with service.baresip(ALICE, f"127.0.0.1:{service.tls_port}", transport="tls", ca_file=service.certificate) as one:
+    with service.baresip(
+        account(ALICE), address=f"127.0.0.1:{service.tls_port}", transport="tls", ca_file=service.certificate
+    ) as one:
         one.registered()
 
 

@@ -19,6 +19,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.peers import ports
+from tests.peers.baresip import Baresip
+from tests.peers.linphone import Linphone
 from tests.peers.phone import Phone
 from tests.peers.talk import eventually
 
@@ -67,6 +69,7 @@ class Service:
             "DENWA_VOICEMAIL__RTP_PORT_MIN": str(self.rtp_first),
             "DENWA_VOICEMAIL__RTP_PORT_MAX": str(self.rtp_first + ports.SERVICE_MEDIA_BLOCK - 1),
             "DENWA_VOICEMAIL__MAX_WORKERS": "5",
+            "DENWA_MEDIA__PORT_MIN": "33000",  # above all slices: the relay draws ports that are free
         }
         return clean | ours | {f"DENWA_{name.upper()}": value for name, value in self.settings.items()}
 
@@ -196,6 +199,14 @@ class Service:
         return Phone(
             self.folder, account, password=password or f"demo-{account}", service=self.address, domain=DOMAIN, **more
         )
+
+    def baresip(self, account: str, *, address: str = "", **more: Any) -> Baresip:
+        """A baresip of a demo subscriber, at another of the service's addresses when one is given."""
+        return Baresip(self.folder, account, password=f"demo-{account}", service=address or self.address, **more)
+
+    def linphone(self, account: str, **more: Any) -> Linphone:
+        """A linphonec of a demo subscriber."""
+        return Linphone(self.folder, account, password=f"demo-{account}", service=self.address, **more)
 
     def registered(self, *phones: Phone) -> Sequence[Phone]:
         for phone in phones:

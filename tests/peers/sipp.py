@@ -47,6 +47,11 @@ class Seen:
         return found[1] if found else ""
 
 
+def message(trace: list[Seen], start: str, *, sent: bool) -> Seen:
+    """The first message of a trace that begins with `start` ("BYE", "SIP/2.0 200"), sent or received."""
+    return next(seen for seen in trace if seen.sent == sent and seen.start.startswith(start))
+
+
 class Sipp:
     """`with Sipp(folder, "callee", port=…) as callee: … callee.finished()`.
 

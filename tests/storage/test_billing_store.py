@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -34,14 +33,6 @@ from tests.contracts.desks import NOW, NUMBER, REALM, application, make_desk
 
 OTHER = "+815050010002"
 SEPTEMBER = (date(2026, 9, 1), date(2026, 9, 30))
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    engine = open_engine(database_url)
-    metadata.create_all(engine)
-    yield engine
-    engine.dispose()
 
 
 def subscribed(engine: Engine) -> Desk:

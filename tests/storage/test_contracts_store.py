@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -17,19 +16,9 @@ from denwa.contracts.faults import ContractFault
 from denwa.contracts.subscriber import Act, CodecPreference, Forward, ForwardMode, Language, MailNotice, State
 from denwa.storage.contracts_store import SqlContractsStore
 from denwa.storage.directory import DirectoryRow, latest_change, load_changed, load_directory
-from denwa.storage.engine import open_engine
-from denwa.storage.tables.all import metadata
 from tests.contracts.desks import NOW, NUMBER, application, make_desk
 
 LATER = NOW + timedelta(milliseconds=1)
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    engine = open_engine(database_url)
-    metadata.create_all(engine)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

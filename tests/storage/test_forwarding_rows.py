@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -16,22 +15,12 @@ from denwa.contracts.faults import ContractFault
 from denwa.contracts.forwarding_desk import allow_forwarding, stop_forwarding
 from denwa.contracts.subscriber import Forward
 from denwa.storage.directory import latest_change, load_changed
-from denwa.storage.engine import open_engine
 from denwa.storage.forwarding_rows import listed_stopped
-from denwa.storage.tables.all import metadata
 from denwa.storage.tables.forwarding import stopped_forwardings
 from tests.contracts.desks import NOW, NUMBER, application, make_desk
 
 LATER = NOW + timedelta(days=1, milliseconds=7)
 TARGET = "+81312345678"
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    engine = open_engine(database_url)
-    metadata.create_all(engine)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture
