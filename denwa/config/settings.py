@@ -148,14 +148,19 @@ class Mail(Section):
 class Media(Section):
     """The media relay: which one, for which calls, and its ports (R4)."""
 
-    relay: Literal["none", "rtp.io", "rtpengine"] = "none"
+    relay: Literal["none", "rtp.io", "rtpengine"] = "rtp.io"
     when: Literal["auto", "always", "never"] = "auto"  # auto: a NAT, a hidden caller, a gateway that wants it
-    bind: str = ""  # of rtp.io: an IPv4 address of this machine; empty: `sip.bind`
+    bind: str = ""  # of rtp.io: an IPv4 address of this machine; empty: that of SIP
     address: str = ""  # by which both sides reach rtp.io; empty: the one by which they reach SIP
     port_min: int = Field(30000, ge=1024, le=65534)  # UDP, of rtp.io; two for each side of a stream
     port_max: int = Field(39999, ge=1025, le=65535)
     rtpengine: str = "127.0.0.1:2223"  # its ng socket
     silence: int = Field(30, ge=0)  # seconds without packets of a side until it is asked whether it is there; 0: never
+
+    @property
+    def relay_named(self) -> bool:
+        """Whether the operator named the relay: then the service does not start without it."""
+        return "relay" in self.model_fields_set
 
 
 class Database(Section):

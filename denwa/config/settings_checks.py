@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from denwa.config.gateway_checks import check_dns_servers, check_gateways
 from denwa.config.push import check_push
+from denwa.config.relay_home import relay_home
 from denwa.config.settings import Billing, Settings, Sip
 from denwa.numbering.toml_lines import Location
 
@@ -46,7 +47,8 @@ def _media(settings: Settings) -> Iterator[tuple[Location, str]]:
     for name, address in (("bind", media.bind), ("address", media.address)):
         if address and not _is_address(address):
             yield ("media", name), f"{address!r} is no address"
-    if media.relay == "rtp.io" and ":" in (media.bind or settings.sip.bind):
+    no_ipv4 = ":" in media.bind or (media.relay_named and not relay_home(settings).bind)
+    if media.relay == "rtp.io" and no_ipv4:
         yield ("media", "bind"), "rtp.io listens on IPv4 only: write an IPv4 address"
     if media.relay == "none":
         for index, gateway in enumerate(settings.gateways):

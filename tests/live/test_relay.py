@@ -29,10 +29,10 @@ def media_port(sdp: str) -> int:
 
 
 def test_only_the_call_of_a_hidden_caller_takes_the_relay(tmp_path: Path) -> None:
-    # N7: the address of the media is the service's; who shows its number speaks directly
+    # N7: the address of the media is the service's; who shows its number speaks directly. Nobody has to name a relay.
     first = ports.service_media_ports()
     last = first + ports.SERVICE_MEDIA_BLOCK - 1
-    settings = {"media__relay": "rtp.io", "media__port_min": str(first), "media__port_max": str(last)}
+    settings = {"media__port_min": str(first), "media__port_max": str(last)}
     with (
         Service(tmp_path / "service", settings) as service,
         service.phone(account(ALICE)) as alice,

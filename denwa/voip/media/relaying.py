@@ -45,10 +45,11 @@ class Relaying:
     def __init__(self, ctx: Context, relay: MediaRelay, when: When, silence: int, address: str = "") -> None:
         self._ctx = ctx
         self._relay = relay
-        self._when = when
+        self._choice: bool | None = None if when is When.AUTO else when is When.ALWAYS  # None: each call by its needs
         self._silence = silence
         self._address = address
         self._count = 0
+        self._wanted = any(trunk.relay for trunk in ctx.settings.trunks)
 
     @property
     def sessions(self) -> int:
@@ -70,7 +71,8 @@ class Relaying:
     def invite(self, call: Call, request: Message, target: Target) -> Message | None:
         """The INVITE for this target: `request` itself, or a copy that leads through the relay. None: its caller hides
         and must not be shown without a relay, which has no ports."""
-        self.over(call)
+        if call.relay is not None:
+            self.over(call)
         if not self._needs(call, request, target):
             return request
         self._begin(call)
@@ -159,23 +161,24 @@ class Relaying:
     # -- who needs it ---------------------------------------------------------------------------------------------
 
     def _needs(self, call: Call, request: Message, target: Target) -> bool:
-        if self._when is not When.AUTO:
-            return self._when is When.ALWAYS
-        if call.hidden or self._wants(target.line.trunk if target.line is not None else None):
+        if self._choice is not None:
+            return self._choice
+        line = target.line
+        if call.veil is not None or (line is not None and line.trunk.relay):
             return True
         caller, callee = call.caller.peer[0], target.peer[0]
-        if cannot_meet(caller, callee):
+        if caller != callee and cannot_meet(caller, callee):
             return True
-        if target.line is None and not call.voicemail and _is_elsewhere(target.uri, callee):
+        if line is None and not call.voicemail and _is_elsewhere(target.uri, callee):
             return True
-        if self._is_gateway(call, True):
-            return self._wants(self._ctx.trunk_of(call.caller.peer))
-        return strays(_ends(request), caller)
+        if call.direction == "incoming":
+            return self._wanted and self._wants(self._ctx.trunk_of(call.caller.peer))
+        return not _is_plain(request, caller) and strays(_ends(request), caller)
 
     def _needs_inside(self, call: Call, request: Message, from_caller: bool) -> bool:
         """A new offer in a call without relay: a phone came behind a NAT, or the relay has died with the service."""
-        if self._when is not When.AUTO:
-            return self._when is When.ALWAYS
+        if self._choice is not None:
+            return self._choice
         if call.hidden:
             return True
         ends = _ends(request)
@@ -240,8 +243,17 @@ def _ends(message: Message) -> tuple[MediaEnd, ...]:
     return media_ends(message.body[place[0] : place[1]]) if place is not None else ()
 
 
+def _is_plain(message: Message, source: str) -> bool:
+    """Whether every address of an SDP is plainly `source`, as in most calls; False: it has to be read."""
+    body = message.body
+    named = body.count(b"\nc=IN IP4 %b\r\n" % source.encode())
+    return named > 0 and named == body.count(b"\nc=")
+
+
 def _is_elsewhere(contact: bytes, host: str) -> bool:
     """Whether a phone that is reached at `host` calls itself something else: a NAT stands between."""
+    if b"@%b:" % host.encode() in contact:
+        return False  # as most of them write it
     try:
         uri = parse_uri(contact)
     except UriFault:

@@ -29,6 +29,10 @@ class RelayFault(Exception):
     """The relay cannot be started; the text says why."""
 
 
+class RelayMissing(RelayFault):
+    """It is not installed: there is no wheel of it for this machine."""
+
+
 class _Session:
     """`first`: who made it; streams made so far by their numbers."""
 
@@ -42,14 +46,14 @@ class _Session:
 class RtpIo:
     """A MediaRelay at `bind` (an IPv4 address of this machine, or 0.0.0.0) with UDP ports from `first` to `last`.
 
-    Raises RelayFault when rtp.io is not installed, or does not take these.
+    Raises RelayFault when rtp.io does not take these, RelayMissing when it is not installed.
     """
 
     def __init__(self, bind: str, first: int, last: int) -> None:
         try:
             from rtp.io import rtpproxy
         except ImportError as fault:
-            raise RelayFault(f"rtp.io cannot be loaded: {fault}") from None
+            raise RelayMissing(f"rtp.io cannot be loaded: {fault}") from None
         arguments = ["-F", "-d", "crit", "-l", bind, "-m", str(first), "-M", str(last), "-T", str(_LONGEST)]
         try:
             _try_address(bind)
