@@ -8,10 +8,13 @@ from pathlib import Path
 
 import click
 
+from denwa.cli.box_wiring import access_number_fault
 from denwa.cli.demo import MARKER
+from denwa.cli.desk import utc_now
 from denwa.cli.limits_feed import unknown_countries
 from denwa.config.settings import ConfigurationError
 from denwa.config.settings_sources import SettingsReading, read_settings
+from denwa.contracts.desk import TOKYO
 from denwa.contracts.profiles.files import check_profiles
 from denwa.numbering.plan import NumberingPlan
 from denwa.numbering.plan_files import PlanFault, load_plan
@@ -92,6 +95,8 @@ def _data(reading: SettingsReading) -> Iterator[str]:
         yield from map(str, fault.faults)
     yield from _tariffs(reading, plan)
     if plan is not None:
+        if wrong := access_number_fault(reading.settings, plan, utc_now().astimezone(TOKYO).date()):
+            yield reading.fault(("voicemail", "access_number"), wrong)
         for key in ("countries_allowed", "countries_denied"):
             for code in unknown_countries(getattr(reading.settings.limits, key), plan):
                 yield reading.fault(("limits", key), f"no country {code!r} in the country data")

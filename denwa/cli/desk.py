@@ -14,6 +14,7 @@ import click
 from sqlalchemy import Engine
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
+from denwa.cli.box_wiring import own_ranges
 from denwa.cli.main import StateError
 from denwa.config.settings import ConfigurationError, Settings
 from denwa.contracts.desk import TOKYO, Desk
@@ -21,7 +22,6 @@ from denwa.contracts.faults import ContractFault
 from denwa.contracts.key_file import KEY_NAME, make_key, read_key
 from denwa.contracts.profiles.files import profile_names
 from denwa.contracts.sealing import Seal, pepper
-from denwa.contracts.stock import OwnRange
 from denwa.contracts.web_password import WebPasswords
 from denwa.control.socket import tell
 from denwa.numbering import NumberFault, PhoneNumber
@@ -65,7 +65,7 @@ def open_desk(engine: Engine, settings: Settings, plan: NumberingPlan) -> Desk:
     return Desk(
         store=SqlContractsStore(engine),
         plan=plan,
-        ranges=[OwnRange(own.first, own.last) for own in plan.own_ranges_on(utc_now().astimezone(TOKYO).date())],
+        ranges=own_ranges(settings, plan, utc_now().astimezone(TOKYO).date()),
         seal=Seal(key, secrets.token_bytes),
         web_passwords=WebPasswords(pepper(key), secrets.token_bytes),
         random_bytes=secrets.token_bytes,

@@ -10,12 +10,12 @@ from typing import Any
 import click
 
 from denwa.cli.billing_desk import national, today
+from denwa.cli.box_wiring import own_ranges
 from denwa.cli.day_arguments import DAY
 from denwa.cli.desk import databases, numbering_plan, utc_now
 from denwa.cli.main import settings_of
 from denwa.cli.rating_desk import month_name
 from denwa.contracts.numbers_in_use import NumberUse, count, end_of, use_of
-from denwa.contracts.stock import OwnRange
 from denwa.numbering import PhoneNumber
 from denwa.rating.billing_month import calendar_month
 from denwa.storage.billing_store import SqlBillingStore
@@ -51,7 +51,7 @@ def numbers(ctx: click.Context, day: date | None, month: str | None, use: str | 
     with databases(settings) as (main, _journal):
         moment = min(end_of(day), utc_now())
         lives = SqlBillingStore(main).number_lives(moment)
-        ranges = [OwnRange(own.first, own.last) for own in plan.own_ranges_on(day)]
+        ranges = own_ranges(settings, plan, day)
         rest = settings.numbering.quarantine_days
     if use:
         chosen = [life.number for life in lives if use_of(life, moment, rest) == use]

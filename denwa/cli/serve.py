@@ -24,8 +24,9 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from denwa.cli.billing_day import BillingDay, StepProcess
+from denwa.cli.box_wiring import access_number_fault
 from denwa.cli.demo import ensure_demo
-from denwa.cli.desk import data_folder_key
+from denwa.cli.desk import data_folder_key, utc_now
 from denwa.cli.gateway_wiring import tls_names
 from denwa.cli.limits_feed import LimitsFeed, TariffPrices
 from denwa.cli.main import StateError, settings_of
@@ -46,6 +47,7 @@ from denwa.cli.wiring import (
     open_journal_store,
 )
 from denwa.config.settings import ConfigurationError, Settings
+from denwa.contracts.desk import TOKYO
 from denwa.control.socket import LINE_BREAK, SOCKET_NAME, listen
 from denwa.mypage.app import web_application
 from denwa.numbering import NumberingPlan, PlanFault, load_plan
@@ -82,6 +84,8 @@ def serve(ctx: click.Context, config_file: Path | None, demo: bool) -> None:
         plan = load_plan(settings.numbering.directory, settings.numbering.operator_file)
     except PlanFault as fault:
         raise ConfigurationError(str(fault)) from None
+    if wrong := access_number_fault(settings, plan, utc_now().astimezone(TOKYO).date()):
+        raise ConfigurationError(f"voicemail.access_number: {wrong}")
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     sys.setswitchinterval(SWITCH_INTERVAL)
     with _only_one(settings.data_dir):

@@ -10,11 +10,13 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Engine
 
+from denwa.cli.box_wiring import box_numbers
 from denwa.cli.gateway_wiring import dns_servers, gateway_names, trunk_of
 from denwa.cli.limits_feed import guess_limits, limit_settings
 from denwa.cli.mwi_wiring import mwi_rules
@@ -27,7 +29,9 @@ from denwa.storage.engine import JOURNAL_FILE
 from denwa.storage.journal_store import PostgresJournalStore, SqliteJournalStore
 from denwa.voicemail.ports import DepositRequest
 from denwa.voicemail.service import NoPlace as VoicemailNoPlace
+from denwa.voicemail.service import Place as VoicemailPlace
 from denwa.voicemail.service import VoicemailService
+from denwa.voicemail.visits import VisitRequest
 from denwa.voip.calls.cutting import Stop
 from denwa.voip.calls.journal import JournalStore
 from denwa.voip.context import EngineSettings
@@ -88,6 +92,7 @@ def engine_settings(settings: Settings) -> EngineSettings:
         guide_gateways=settings.guidance.gateways,
         guessing=guess_limits(settings),
         limits=limit_settings(settings),
+        box=box_numbers(settings),
     )
 
 
@@ -205,6 +210,9 @@ def _subscriber(row: DirectoryRow) -> Subscriber:
     )
 
 
+_Asked = Coroutine[Any, Any, VoicemailPlace | VoicemailNoPlace]
+
+
 class VoicemailPlacesOfService:
     """The proxy's port to the voicemail, over the voicemail service of this process."""
 
@@ -214,23 +222,28 @@ class VoicemailPlacesOfService:
         self.flush: Callable[[], None] = lambda: None
 
     def request(self, wish: PlaceRequest, deliver: Callable[[Place | NoPlace, float], None]) -> None:
-        job = asyncio.get_running_loop().create_task(self._lease(wish, deliver))
+        request = DepositRequest(
+            mailbox=wish.mailbox,
+            caller=wish.caller,
+            hidden_reason=wish.hidden,
+            call_id=wish.call_id,
+            cause=wish.cause,
+            account=wish.account,
+        )
+        self._ask(self._service.lease(request), deliver)
+
+    def visit(self, mailbox: str, call_id: str, deliver: Callable[[Place | NoPlace, float], None]) -> None:
+        self._ask(self._service.visit(VisitRequest(mailbox, call_id)), deliver)
+
+    def _ask(self, asked: _Asked, deliver: Callable[[Place | NoPlace, float], None]) -> None:
+        job = asyncio.get_running_loop().create_task(self._deliver(asked, deliver))
         self._jobs.add(job)
         job.add_done_callback(self._jobs.discard)
 
-    async def _lease(self, wish: PlaceRequest, deliver: Callable[[Place | NoPlace, float], None]) -> None:
+    async def _deliver(self, asked: _Asked, deliver: Callable[[Place | NoPlace, float], None]) -> None:
         answer: Place | NoPlace
         try:
-            found = await self._service.lease(
-                DepositRequest(
-                    mailbox=wish.mailbox,
-                    caller=wish.caller,
-                    hidden_reason=wish.hidden,
-                    call_id=wish.call_id,
-                    cause=wish.cause,
-                    account=wish.account,
-                )
-            )
+            found = await asked
         except Exception:
             log.exception("voicemail gives no place")
             answer = NoPlace(480, "voicemail is not available")

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from denwa.config.box_numbers import checked_access_number, checked_box_number
 from denwa.config.gateway import Gateway as Gateway
 from denwa.config.push import Push
 from denwa.config.registration_number import checked_registration_number
@@ -122,8 +123,20 @@ class Voicemail(Section):
     rtp_port_min: int = 20000
     rtp_port_max: int = 29999
     greeting: Path | None = None  # None: the shipped prompt
+    box_number: str = "1417"  # dialled to hear the own box (V6); "": none
+    access_number: str = ""  # an own 050 number, to hear a box from another telephone; "": none
     mwi_unsolicited: bool = True  # phones that have not subscribed are told of messages, too (V6)
     mwi_per_second: int = Field(200, ge=1)  # subscribers told of in a second at most
+
+    @field_validator("box_number")
+    @classmethod
+    def _short(cls, value: str) -> str:
+        return checked_box_number(value)
+
+    @field_validator("access_number")
+    @classmethod
+    def _number(cls, value: str) -> str:
+        return checked_access_number(value)
 
 
 class Guidance(Section):

@@ -16,6 +16,18 @@ class OwnRange(NamedTuple):
         return isinstance(number, str) and len(number) == len(self.first) and self.first <= number <= self.last
 
 
+def without(ranges: Iterable[OwnRange], number: str) -> list[OwnRange]:
+    """The ranges but for one number, which the service uses itself."""
+    left: list[OwnRange] = []
+    for own in ranges:
+        if number in own:
+            parts = (OwnRange(own.first, f"+{int(number) - 1}"), OwnRange(following(number), own.last))
+            left += [part for part in parts if part.first <= part.last]
+        else:
+            left.append(own)
+    return left
+
+
 def following(number: str) -> str:
     """The next number in order: `+815050010001` after `+815050010000`; one digit more after all nines."""
     return f"+{int(number) + 1}"

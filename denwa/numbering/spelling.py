@@ -76,6 +76,15 @@ def canonical(dialled: str) -> tuple[bool, str]:
     return False, _domestic(rest[len(COUNTRY_CODE) :])
 
 
+def is_short_number(dialled: str, number: str) -> bool:
+    """Whether what was dialled, in any spelling and perhaps with 184 or 186 in front, is this short number."""
+    try:
+        digits = dial_string(dialled)
+    except NumberFault:
+        return False
+    return digits in (number, HIDE_PREFIX + number, SHOW_PREFIX + number)
+
+
 def _domestic(significant: str) -> str:
     """The domestic dial string of what follows +81; the trunk 0 that people leave in is dropped once."""
     rest = significant.removeprefix("0")

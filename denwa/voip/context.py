@@ -18,6 +18,7 @@ from denwa.voip.media.negotiation import Negotiation
 from denwa.voip.media.relaying import Relaying
 from denwa.voip.mwi.rules import ORDINARY_MWI, MwiRules
 from denwa.voip.own_addresses import Home, OwnAddresses
+from denwa.voip.proxy.box import NO_BOX, BoxNumbers
 from denwa.voip.proxy.fraud import ORDINARY_LIMITS, LimitSettings
 from denwa.voip.push.parameters import NO_PUSH, PushRules
 from denwa.voip.registrar.guessing import ORDINARY_GUESSING, GuessGuard, GuessLimits
@@ -76,6 +77,7 @@ class EngineSettings:
     guessing: GuessLimits = ORDINARY_GUESSING
     push: PushRules = NO_PUSH  # R5
     limits: LimitSettings = ORDINARY_LIMITS
+    box: BoxNumbers = NO_BOX  # V6
     mwi: MwiRules = ORDINARY_MWI  # V6
     nat_keepalive: int = 0  # seconds between questions to phones behind NATs over UDP; 0: none (R4)
     homes: tuple[Home, ...] = ()  # every address listened on, `host` and `port` the first; empty: these only

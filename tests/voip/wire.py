@@ -62,11 +62,16 @@ class Voicemail:
     def __init__(self) -> None:
         self.answer: Place | NoPlace = Place(b"sip:lease1@192.0.2.90:7000", VOICEMAIL, "lease1")
         self.wishes: list[PlaceRequest] = []
+        self.visits: list[tuple[str, str]] = []  # to boxes: whose, Call-ID
         self.released: list[str] = []
         self.waiting: list = []
 
     def request(self, wish, deliver) -> None:
         self.wishes.append(wish)
+        self.waiting.append(deliver)
+
+    def visit(self, mailbox, call_id, deliver) -> None:
+        self.visits.append((mailbox, call_id))
         self.waiting.append(deliver)
 
     def release(self, lease: str) -> None:

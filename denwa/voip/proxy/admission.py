@@ -27,7 +27,10 @@ NOBODY: Final = CallerIdentity("", "")
 
 @dataclass(slots=True)
 class Admitted:
-    """A call that may go on. Exactly one of `caller` and `trunk` is set; `callee` only for an own number."""
+    """A call that may go on. Exactly one of `caller` and `trunk` is set; `callee` only for a subscriber's number.
+
+    `box`: of a call to a voicemail box, whose (E.164), or "" when the caller is to be asked; None of all others.
+    """
 
     caller: Subscriber | None
     trunk: Trunk | None
@@ -36,6 +39,7 @@ class Admitted:
     number: PhoneNumber
     number_class: NumberClass
     callee: Subscriber | None
+    box: str | None = None
 
 
 @dataclass(slots=True)
@@ -117,6 +121,8 @@ class Admission:
             return Denied(refusal.NOT_OURS, None, trunk, identity, number.e164, reading.number_class)
         callee = self._ctx.directory.by_number.get(number.e164)
         if callee is None:
+            if number.e164 == self._ctx.settings.box.access:
+                return Admitted(None, trunk, identity, bool(identity.hidden), number, reading.number_class, None, "")
             return Denied(refusal.NOT_IN_USE, None, trunk, identity, number.e164, reading.number_class)
         if self.rejects(callee, identity):
             return Denied(refusal.REJECTED, None, trunk, identity, number.e164, reading.number_class, callee.number)
@@ -126,6 +132,8 @@ class Admission:
         identity = CallerIdentity(caller.number, "")
         reading = self._read(request.uri)
         if isinstance(reading, Denied):
+            if self._ctx.settings.box.is_short(reading.callee):
+                return self._to_own_box(caller)
             reading.caller, reading.identity, reading.subscriber = caller, identity, caller.number
             return reading
         hide = reading.caller_id == "hide"
@@ -137,12 +145,22 @@ class Admission:
         if why is None and number_class is NumberClass.ON_NET:
             callee = self._ctx.directory.by_number.get(number.e164)
             if callee is None:
+                if number.e164 == self._ctx.settings.box.access:
+                    return Admitted(caller, None, identity, hide, number, number_class, None, "")
                 why = refusal.NOT_IN_USE
             elif self.rejects(callee, identity):
                 why = refusal.REJECTED
         if why is not None:
             return Denied(why, caller, None, identity, number.e164, number_class, caller.number)
         return Admitted(caller, None, identity, hide, number, number_class, callee)
+
+    def _to_own_box(self, caller: Subscriber) -> Admitted | Denied:
+        """V6: also of a subscriber who may not call out, for this is a call to nobody (L2)."""
+        identity, number = CallerIdentity(caller.number, ""), PhoneNumber(caller.number)
+        why = self._limit(caller)
+        if why is not None:
+            return Denied(why, caller, None, identity, number.e164, NumberClass.ON_NET, caller.number)
+        return Admitted(caller, None, identity, False, number, NumberClass.ON_NET, None, number.e164)
 
     def refusal(self, caller: Subscriber, reading: Reading) -> Refused | None:
         """Why a subscriber may not make a call now; a call that is asked for counts (C2, N6, C6, C7)."""

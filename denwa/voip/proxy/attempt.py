@@ -54,6 +54,7 @@ class Setup:
 
     __slots__ = (
         "asked_interval",
+        "box",
         "branch",
         "cancelled",
         "cause",
@@ -82,6 +83,7 @@ class Setup:
         self.late_offer = False  # the INVITE has none: the answer brings it
         self.targets: deque[Target] = deque()
         self.mailbox: Subscriber | None = None
+        self.box: str | None = None  # of a call to a voicemail box: whose, "" when the caller is asked
         self.hidden = ""
         self.forwarder: Subscriber | None = None  # whose forwarding is the last target
         self.way: Way | None = None  # None: it was not forwarded yet

@@ -99,11 +99,13 @@ class InviteChain:
         setup = call.setup = Setup(server, self._prepare(call, request, verdict), asked)
         setup.late_offer = call.ilbc_modes is None
         setup.secure = request.uri[:5].lower() == b"sips:"
-        if verdict.callee is None:
-            self._targets.to_gateway(setup, verdict.number)
-        else:
+        if verdict.callee is not None:
             setup.hidden = verdict.identity.hidden
             self._targets.to_subscriber(setup, verdict.callee)
+        elif verdict.box is None:
+            self._targets.to_gateway(setup, verdict.number)
+        else:
+            self._targets.to_box(setup, verdict.box)
         self._setup.start(call, now)
 
     def _unacceptable(self, request: Message) -> Stopped | None:
@@ -167,9 +169,9 @@ class InviteChain:
         call.number_class = verdict.number_class.value
         if verdict.caller is not None:
             call.subscriber = verdict.caller.number
-        elif verdict.callee is not None:
+        else:
             call.leg = call.direction = "incoming"
-            call.subscriber = verdict.callee.number
+            call.subscriber = verdict.callee.number if verdict.callee is not None else ""
 
     def _deny(self, server: ServerTransaction, request: Message, call: Call, denied: Denied, now: float) -> None:
         """Refuse with code and Reason, and keep a record for the subscriber it concerns."""

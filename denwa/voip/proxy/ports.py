@@ -42,6 +42,10 @@ class VoicemailPlaces(Protocol):
         """Ask for a place; `deliver(answer, now)` is called later in the engine's thread."""
         ...
 
+    def visit(self, mailbox: str, call_id: str, deliver: Callable[[Place | NoPlace, float], None]) -> None:
+        """Ask for a place where a box is heard (V6); `mailbox`: whose (E.164), "" when the caller is to be asked."""
+        ...
+
     def release(self, lease: str) -> None:
         """The INVITE was never sent or never answered."""
         ...

@@ -128,6 +128,10 @@ class CallSetup:
         self._next(call, now)
 
     def _ask_place(self, call: Call, setup: Setup, now: float) -> None:
+        if self._voicemail is not None and setup.box is not None:
+            call_id = call.call_id.decode("utf-8", "replace")
+            self._voicemail.visit(setup.box, call_id, lambda answer, now: self._on_place(call, setup, answer, now))
+            return
         if self._voicemail is None or setup.mailbox is None:
             self._next(call, now)
             return

@@ -47,6 +47,11 @@ class TargetChoice:
             setup.mailbox = callee
             setup.targets.append(Target(TargetKind.VOICEMAIL, b"", _NOWHERE, 0.0))
 
+    def to_box(self, setup: Setup, mailbox: str) -> None:
+        """The voicemail box, and nothing after it (V6)."""
+        setup.box = mailbox
+        setup.targets.append(Target(TargetKind.VOICEMAIL, b"", _NOWHERE, 0.0))
+
     def to_gateway(self, setup: Setup, number: PhoneNumber) -> None:
         """The telephone network (C1)."""
         ctx = self._ctx
