@@ -69,7 +69,16 @@ class PhoneCall:
         return self.event("hangup")
 
     def dtmf(self, digits: str) -> None:
+        """Keys by RFC 4733."""
         self.phone.tell(do="dtmf", call=self.name, digits=digits)
+
+    def info(self, kind: str, body: str) -> None:
+        """A SIP INFO inside the call."""
+        self.phone.tell(do="info", call=self.name, kind=kind, body=body)
+
+    def transfer(self, to: str) -> None:
+        """A REFER inside the call."""
+        self.phone.tell(do="transfer", call=self.name, to=to)
 
 
 class Phone:

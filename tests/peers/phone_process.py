@@ -194,6 +194,10 @@ class Phone:
             call.hangup(pj.CallOpParam())
         elif what == "dtmf":
             call.dialDtmf(command["digits"])
+        elif what == "info":
+            _info(call, command["kind"], command["body"])
+        elif what == "transfer":
+            call.xfer(command["to"], pj.CallOpParam())
         elif what == "reinvite":
             call.reinvite(pj.CallOpParam(True))
 
@@ -224,6 +228,13 @@ class Phone:
         self.calls.clear()
         self.due.clear()
         self.endpoint.libDestroy()
+
+
+def _info(call: Call, kind: str, body: str) -> None:
+    request = pj.CallSendRequestParam()
+    request.method = "INFO"
+    request.txOption.contentType, request.txOption.msgBody = kind, body
+    call.sendRequest(request)
 
 
 def _reply(call: Call, status: int) -> None:
