@@ -6,8 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.peers.postgres import Cluster
+
+
+# Wall time says nothing of the code where the other tests run beside.
+settings.register_profile("denwa", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("denwa")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -19,7 +19,7 @@ from denwa.voip.sip.uri import SipUri, UriFault, parse_address, parse_params, pa
 Binding: TypeAlias = BindingEntry
 
 STAR = b"*"
-_LONGEST_CONTACT = 1024
+LONGEST_CONTACT = 1024
 _LONGEST_TEXT = 255
 _MAX_SECONDS = 2**32 - 1  # RFC 3261 §20.19
 _TOKEN = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+`'~:[]"
@@ -63,6 +63,12 @@ class Asked(NamedTuple):
     path: tuple[bytes, ...] = ()
 
 
+class PlainContact(NamedTuple):
+    uri: bytes
+    text: str
+    seconds: int  # granted
+
+
 class Outcome(NamedTuple):
     """`bindings`: those in force, oldest registration first. `changed` are to be stored, `removed` deleted."""
 
@@ -101,7 +107,7 @@ def read_contacts(values: Iterable[bytes], expires: bytes | None) -> list[Contac
 def _read_contact(value: bytes) -> ContactRequest:
     if value == STAR:
         return ContactRequest(STAR, "*", None, 1000, "", b"", 0)
-    if len(value) > _LONGEST_CONTACT:
+    if len(value) > LONGEST_CONTACT:
         raise UriFault("Contact too long")
     _, uri, params = parse_address(value)
     if not isinstance(parse_uri(uri), SipUri):
@@ -173,22 +179,46 @@ def refresh(
 
     The same as `apply_register` decides; None when it is not that simple. `contact`, `expires`: the headers' values.
     """
-    plain = _plain_contact(contact)
-    if plain is None or known.extra or asked.path:
+    if known.extra or asked.path:
+        return None
+    plain = plain_contact(contact, expires, policy)
+    if plain is None or plain.text != known.contact:
+        return None
+    _, call_id, cseq, now_ms, flow, agent, _ = asked
+    if known.cseq >= cseq and known.call_id == call_id:
+        return None
+    moment = now_ms if known.registered_at < now_ms else known.registered_at + 1
+    expires_at = now_ms + plain.seconds * 1000
+    # A NamedTuple's own constructor is a Python function.
+    return tuple.__new__(BindingEntry, (known.aor, known.contact, call_id, cseq, moment, expires_at, flow, agent, ""))
+
+
+def first(contact: PlainContact, asked: Asked) -> Binding:
+    """The binding of a subscriber's only device, as `apply_register` makes it of a Contact without parameters."""
+    expires_at = asked.now_ms + contact.seconds * 1000
+    return BindingEntry(
+        asked.aor, contact.text, asked.call_id, asked.cseq, asked.now_ms, expires_at, asked.flow, asked.user_agent, ""
+    )
+
+
+def plain_contact(contact: bytes, expires: bytes | None, policy: BindingPolicy) -> PlainContact | None:
+    """One Contact with nothing to it but how long it lasts, which is nearly every one; None for others, also for those
+    that come to nothing. `contact`, `expires`: the headers' values. The URI may still be none."""
+    plain = _plain_contact(contact) if len(contact) <= LONGEST_CONTACT else None
+    if plain is None:
         return None
     uri, own = plain.groups()
     lasts = own or expires
-    if uri.decode() != known.contact or (lasts is not None and not (lasts.isdigit() and len(lasts) < 10)):
+    if lasts is None:
+        seconds = policy.default_expires
+    elif lasts.isdigit() and len(lasts) < 10:
+        seconds = int(lasts)
+    else:
         return None
-    seconds = policy.default_expires if lasts is None else int(lasts)
-    _, call_id, cseq, now_ms, flow, agent, _ = asked
-    if seconds < policy.min_expires or (known.cseq >= cseq and known.call_id == call_id):
+    if seconds < policy.min_expires:
         return None
-    moment = now_ms if known.registered_at < now_ms else known.registered_at + 1
     most = policy.longest(uri) if policy.push_expires else policy.max_expires
-    expires_at = now_ms + min(seconds, most) * 1000
-    # A NamedTuple's own constructor is a Python function.
-    return tuple.__new__(BindingEntry, (known.aor, known.contact, call_id, cseq, moment, expires_at, flow, agent, ""))
+    return tuple.__new__(PlainContact, (uri, uri.decode(), min(seconds, most)))
 
 
 _plain_contact = re.compile(rb"<(sips?:[\w.!~*'()&=+$,;?/%:@\[\]-]+)>(?:;expires=(\d+))?", re.ASCII).fullmatch
@@ -201,7 +231,7 @@ def _apply(
     asked: Asked,
     policy: BindingPolicy,
 ) -> Outcome | Rejection:
-    if sum(map(len, asked.path)) > _LONGEST_CONTACT:
+    if sum(map(len, asked.path)) > LONGEST_CONTACT:
         return Rejection(400, b"Path Too Long", [])
     wanted = _wanted(contacts, policy)
     if isinstance(wanted, Rejection):

@@ -20,7 +20,9 @@ from denwa.voip.registrar.bindings import (
     agent_text,
     apply_register,
     contact_line,
+    first,
     newest,
+    plain_contact,
     read_contacts,
     refresh,
     storable_text,
@@ -181,6 +183,8 @@ class Registrar:
             refreshed = self._refresh(devices, request)
             if refreshed is not None:
                 return refreshed
+        elif devices is None and (bound := self._first(account, request, peer)) is not None:
+            return bound
         try:
             contacts = read_contacts(request.values(CONTACT), request.value(EXPIRES))
         except UriFault as fault:
@@ -220,6 +224,25 @@ class Registrar:
         if binding.call_id != known.call_id or (ctx.mwi.owing and known.aor.encode() in ctx.mwi.owing):
             ctx.mwi.registered(known.aor.encode(), [known], [binding])
         return Outcome(devices.bindings, devices.bindings, [])
+
+    def _first(self, account: bytes, request: Message, peer: Peer) -> Outcome | None:
+        """The only device of a subscriber is bound, with an ordinary Contact. None for anything else."""
+        at = request.at
+        if self._ctx.waking is not None or CONTACT not in at or PATH in at or request.more >> CONTACT & 1:
+            return None
+        contact = plain_contact(request.value(CONTACT) or b"", request.value(EXPIRES), self._policy)
+        if contact is None:
+            return None
+        try:
+            flow = flow_text(_reach(contact.uri, peer))
+        except UriFault:
+            return None
+        agent = agent_text(request.value(USER_AGENT) or b"")
+        call_id = storable_text(request.call_id)
+        binding = first(contact, Asked(account.decode(), call_id, request.cseq, self._ctx.now_ms, flow, agent))
+        outcome = Outcome([binding], [binding], [])
+        self._keep(account, outcome, peer)
+        return outcome
 
     def _keep(self, account: bytes, outcome: Outcome, peer: Peer) -> None:
         """Put the outcome in force and into the journal. `peer`: where the request came from."""
@@ -280,9 +303,11 @@ def _foreign_push(contacts: Iterable[ContactRequest], rules: PushRules) -> bytes
 def _reach(contact: bytes, peer: Peer) -> Peer:
     """Where a device that registers is called (R4): a stream on its connection; over UDP at its Contact if that is
     the host the REGISTER came from, else (a NAT stands between) where the REGISTER came from."""
-    if len(peer) == 3 or contact == STAR:
+    if contact == STAR:
         return peer
     uri = parse_uri(contact)
+    if len(peer) == 3:
+        return peer
     if not isinstance(uri, SipUri) or uri.host.decode("ascii", "replace").strip("[]") != peer[0]:
         return peer
     if uri.transport == b"tls" or uri.scheme == b"sips":

@@ -5,9 +5,10 @@ Parsed values are shared through a bounded cache: treat them as read-only.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from ipaddress import AddressValueError, IPv6Address
 from typing import NamedTuple
 
 _ALNUM = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -24,6 +25,7 @@ _HEX_DIGITS = b"0123456789abcdefABCDEF"
 _TEL_CHARS = b"0123456789abcdefABCDEF*#-.()"
 DISPLAY_FORBIDDEN = b',;:"<>@\x00\r\n'
 _BLANK = b" \t\r\n"
+_ipv4 = re.compile(rb"(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}").fullmatch
 _CACHED_LENGTH = 200  # longer URIs are rare and would make the cache large
 _UNRESERVED_SET = frozenset(_UNRESERVED)
 # Parameters that make two URIs differ when only one has them (RFC 3261 §19.1.4).
@@ -173,10 +175,8 @@ def split_host_port(hostport: bytes) -> tuple[bytes, int]:
 def _check_ipv4(host: bytes) -> None:
     if host.isdigit() or b"." not in host:
         raise UriFault("host")  # a bare number is neither a name nor an address
-    try:
-        IPv4Address(host.decode("ascii"))
-    except AddressValueError:
-        raise UriFault("IPv4 address") from None
+    if _ipv4(host) is None:
+        raise UriFault("IPv4 address")
 
 
 def _check_escapes(text: bytes) -> None:

@@ -16,7 +16,9 @@ from denwa.voip.registrar.bindings import (
     agent_text,
     apply_register,
     contact_line,
+    first,
     newest,
+    plain_contact,
     read_contacts,
     read_extra,
     refresh,
@@ -313,6 +315,27 @@ def test_the_short_way_of_a_refresh_decides_as_the_long_one(contact, expires, ca
     if short is not None:
         long = apply_register([known], read_contacts([contact], expires), asked, POLICY)
         assert long == Outcome([short], [short], [])
+
+
+@given(
+    st.sampled_from([PHONE, PHONE + b";expires=600", PHONE + b";expires=10", PHONE + b";q=0.5", APP, PHONE + b" ;x"]),
+    st.sampled_from([None, b"600", b"0", b"99999", b"9" * 30, b"soon"]),
+)
+def test_the_short_way_of_a_first_registration_decides_as_the_long_one(contact, expires):
+    asked = Asked("50010001", "one", 7, NOW, "udp:192.0.2.1:5062", "Phone/2")
+    plain = plain_contact(contact, expires, POLICY)
+    if plain is not None:
+        short = first(plain, asked)
+        long = apply_register([], read_contacts([contact], expires), asked, POLICY)
+        assert long == Outcome([short], [short], [])
+
+
+def test_an_ordinary_contact_goes_the_short_way():
+    for contact, expires in ((PHONE, None), (PHONE + b";expires=600", None), (PHONE, b"600"), (APP, None)):
+        assert plain_contact(contact, expires, POLICY) is not None
+    long = b"<sip:" + b"u" * 1100 + b"@192.0.2.1>"
+    for contact, expires in ((PHONE + b";q=1", None), (PHONE, b"59"), (PHONE, b"0"), (b"*", b"0"), (long, None)):
+        assert plain_contact(contact, expires, POLICY) is None
 
 
 def test_an_ordinary_refresh_goes_the_short_way():
