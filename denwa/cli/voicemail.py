@@ -20,9 +20,8 @@ from denwa.control.socket import tell
 from denwa.numbering import PhoneNumber
 from denwa.storage.voicemail_store import MailboxStore, OwnerStore
 from denwa.voicemail.letters import JAPAN, caller_names, minutes_seconds
-from denwa.voicemail.ports import Message
+from denwa.voicemail.ports import Message, SoundStore
 from denwa.voicemail.setup import open_sounds
-from denwa.voicemail.sounds import FileSounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,7 @@ class Mailbox:
 
     number: PhoneNumber
     store: MailboxStore
-    sounds: FileSounds
+    sounds: SoundStore
     keep: timedelta
     now: datetime
 
@@ -55,7 +54,7 @@ def mailbox(settings: Settings, number: str) -> Iterator[Mailbox]:
         if OwnerStore(main).owner(owner.e164) is None:
             raise StateError(f"{owner.grouped()} is not the number of a subscriber")
         keep = timedelta(days=settings.voicemail.keep_days)
-        yield Mailbox(owner, MailboxStore(main), open_sounds(settings.data_dir), keep, utc_now())
+        yield Mailbox(owner, MailboxStore(main), open_sounds(settings), keep, utc_now())
 
 
 @click.group()

@@ -11,6 +11,7 @@ from denwa.config.box_numbers import checked_access_number, checked_box_number
 from denwa.config.gateway import Gateway as Gateway
 from denwa.config.push import Push
 from denwa.config.registration_number import checked_registration_number
+from denwa.config.sounds import Sounds
 
 DATA = Path(__file__).parent / "data"
 DEMO_FILE = DATA / "demo.toml"
@@ -230,6 +231,7 @@ class Settings(Section):
     gateways: list[Gateway] = []
     dns: Dns = Dns()
     voicemail: Voicemail = Voicemail()
+    sounds: Sounds = Sounds()
     guidance: Guidance = Guidance()
     push: Push = Push()
     mail: Mail = Mail()

@@ -10,6 +10,7 @@ from denwa.config.gateway_checks import check_dns_servers, check_gateways
 from denwa.config.push import check_push
 from denwa.config.relay_home import relay_home
 from denwa.config.settings import Billing, Settings, Sip
+from denwa.config.sounds import check_sounds
 from denwa.numbering.toml_lines import Location
 
 _DATABASES = ("postgresql", "postgres", "sqlite")
@@ -26,6 +27,7 @@ def check_settings(settings: Settings) -> Iterator[tuple[Location, str]]:
     yield from check_gateways(settings.gateways, certificate=sip.tls_certificate is not None)
     yield from check_dns_servers(settings.dns.servers)
     yield from check_push(settings.push)
+    yield from check_sounds(settings.sounds)
     if "@" not in settings.mail.sender:
         yield ("mail", "from"), f"{settings.mail.sender!r} is no mail address"
     yield from _media(settings)

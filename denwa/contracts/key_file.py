@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
+from denwa.config.secret_file import create
 from denwa.contracts.credentials import RandomBytes
 from denwa.contracts.faults import ContractFault, Reason
 
@@ -35,27 +34,6 @@ def make_key(data_dir: Path, random_bytes: RandomBytes) -> None:
     path = data_dir / KEY_NAME
     try:
         if not path.exists():
-            _create(path, random_bytes(KEY_BYTES))
+            create(path, random_bytes(KEY_BYTES).hex() + "\n")  # a sealed password must never outlive its key
     except OSError as fault:
         raise ContractFault(Reason.KEY, f"{path}: {fault.strerror}") from None
-
-
-def _create(path: Path, key: bytes) -> None:
-    # mkstemp makes 0600. The link appears whole or not at all, and fails when another process was first.
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".key-")
-    try:
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(key.hex() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            return
-    finally:
-        os.unlink(draft)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # a sealed password in the database must never outlive its key
-    finally:
-        os.close(folder)

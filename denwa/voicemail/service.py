@@ -91,7 +91,7 @@ class VoicemailService:
         self._max_messages = rules.max_messages
         self._now = now
         self._node = ""
-        self._sounds = sounds or open_sounds(settings.data_dir)
+        self._sounds = sounds or open_sounds(settings)
         self._sender = Sender(settings.mail.sender, settings.mail.service_name)
         self._transport = transport or open_transport(settings)
         self._depositor = Depositor(

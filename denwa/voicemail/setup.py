@@ -10,7 +10,7 @@ from denwa.config.settings import DATA, Settings
 from denwa.voicemail.faults import VoicemailSettingsFault
 from denwa.voicemail.leases import PLACES
 from denwa.voicemail.ports import MailTransport
-from denwa.voicemail.sounds import FileSounds
+from denwa.voicemail.sound_store.opening import open_sounds as open_sounds
 from denwa.voicemail.transport import MaildirTransport, SmtpServer, SmtpTransport
 from denwa.voicemail.worker_process import PoolOptions
 
@@ -20,11 +20,6 @@ PORTS_NEEDED = 4 * PLACES  # RTP and RTCP of each call, twice over: a port may b
 
 def voicemail_folder(data_dir: Path) -> Path:
     return data_dir / "voicemail"
-
-
-def open_sounds(data_dir: Path) -> FileSounds:
-    """Where the sound of stored messages is, for the service and for commands."""
-    return FileSounds(voicemail_folder(data_dir) / "messages")
 
 
 def open_transport(settings: Settings) -> MailTransport:

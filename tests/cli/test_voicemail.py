@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from denwa.config.settings import Settings
 from denwa.storage.engine import open_engine
 from denwa.storage.voicemail_store import MailboxStore
 from denwa.voicemail import wav
@@ -26,7 +27,7 @@ def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
 
 
 def deposit(terminal: Terminal, name: str, age: timedelta = timedelta(hours=1), caller: str = "+819012345678") -> int:
-    sounds = open_sounds(terminal.data_dir)
+    sounds = open_sounds(Settings(data_dir=terminal.data_dir))
     source = terminal.data_dir / "new.wav"
     source.write_bytes(wav.tone(milliseconds=1000))
     key = f"815050010001/{name}.wav"
@@ -107,7 +108,7 @@ def test_delete_removes_sound_and_metadata_for_good(terminal: Terminal) -> None:
     message_id = deposit(terminal, "a")
     terminal.done("voicemail", "delete", NUMBER, str(message_id))
     assert terminal.done("voicemail", "list", NUMBER, "--json").json == []
-    assert open_sounds(terminal.data_dir).keys() == set()
+    assert open_sounds(Settings(data_dir=terminal.data_dir)).keys() == set()
     assert terminal("voicemail", "delete", NUMBER, str(message_id)).code == 1
 
 

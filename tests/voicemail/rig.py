@@ -24,6 +24,7 @@ from denwa.storage.tables.contracts import subscribers
 from denwa.storage.voicemail_store import MailboxStore, OwnerStore
 from denwa.voicemail.ports import DepositRequest, Message
 from denwa.voicemail.service import NoPlace, Place, VoicemailService
+from denwa.voicemail.sound_store.opening import open_sounds
 
 NUMBER = "+815050010001"
 CALLER = "+819012345678"
@@ -172,7 +173,10 @@ async def stored(engine: Engine, count: int = 1, seconds: float = 10.0) -> list[
 
 
 def sound_of(settings: Settings, message: Message) -> Path:
-    return settings.data_dir / "voicemail" / "messages" / message.recording.sound
+    """Its WAV as its owner gets it: in a file beside the store, where it is sealed."""
+    heard = settings.data_dir / f"heard-{message.id}.wav"
+    heard.write_bytes(open_sounds(settings).read(message.recording.sound))
+    return heard
 
 
 def samples(path: Path) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, update
 
+from denwa.config.settings import Settings
 from denwa.storage.outbox_store import OutboxStore
 from denwa.storage.tables.contracts import subscribers
 from denwa.storage.voicemail_store import MailboxStore, OwnerStore
@@ -17,7 +18,8 @@ from denwa.voicemail import spool, wav
 from denwa.voicemail.deposit import Depositor, Outcome, Rules, sound_key
 from denwa.voicemail.letters import Kind, Sender
 from denwa.voicemail.ports import QueuedMail
-from denwa.voicemail.sounds import FileSounds
+from denwa.voicemail.sound_store.opening import open_sounds
+from denwa.voicemail.sound_store.sealed import SealedSounds
 from denwa.voicemail.spool import Taken
 from tests.voicemail.rig import CALLER, NUMBER, add_subscriber, make_tables
 
@@ -33,7 +35,7 @@ class Office:
         self.spool = folder / "spool"
         self.spool.mkdir()
         self.engine = engine
-        self.sounds = FileSounds(folder / "messages")
+        self.sounds = open_sounds(Settings(data_dir=folder))
         self.store = MailboxStore(engine)
         self.outbox = OutboxStore(engine)
         self.depositor = Depositor(
@@ -160,7 +162,7 @@ def test_kill_at_any_point_loses_nothing_and_doubles_nothing(
     office: Office, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
     """V7: killed right after `point`, then started again."""
-    owners = {"repair": wav, "put": FileSounds, "deposit": MailboxStore, "clear": spool}
+    owners = {"repair": wav, "put": SealedSounds, "deposit": MailboxStore, "clear": spool}
     if point in owners:
         original = getattr(owners[point], point)
 

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 
+from denwa.config.settings import Settings
 from denwa.storage.outbox_store import OutboxStore
 from denwa.storage.tables.voicemail import outbox
 from denwa.storage.voicemail_store import MailboxStore, OwnerStore
@@ -22,7 +23,7 @@ from denwa.voicemail.faults import VoicemailSettingsFault
 from denwa.voicemail.letters import Kind, Letter, Sender
 from denwa.voicemail.ports import Envelope, Recording
 from denwa.voicemail.posting import FIRST_PAUSE, GIVE_UP_AFTER, LONGEST_PAUSE, Poster, next_attempt
-from denwa.voicemail.sounds import FileSounds
+from denwa.voicemail.sound_store.opening import open_sounds
 from denwa.voicemail.transport import SmtpServer, SmtpTransport
 from tests.voicemail.mail_server import MailServer
 from tests.voicemail.rig import NUMBER, add_subscriber, make_tables
@@ -54,7 +55,7 @@ class Post:
         add_subscriber(engine, **owner)  # type: ignore[arg-type]
         self.engine = engine
         self.store, self.outbox = MailboxStore(engine), OutboxStore(engine)
-        self.sounds = FileSounds(folder / "messages")
+        self.sounds = open_sounds(Settings(data_dir=folder))
         source = folder / "new.wav"
         source.write_bytes(SOUND)
         self.sounds.put(source, "815050010001/a.wav")
