@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, settings
 
 from tests.peers.postgres import Cluster
 
-
 # Wall time says nothing of the code where the other tests run beside.
 settings.register_profile("denwa", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("denwa")
