@@ -20,6 +20,7 @@ from denwa.numbering.plan import NumberingPlan
 from denwa.numbering.plan_files import PlanFault, load_plan
 from denwa.rating.tariff_files import check_tariffs, tariff_names
 from denwa.voicemail.faults import VoicemailSettingsFault
+from denwa.voicemail.mail.templates import read_templates
 from denwa.voicemail.setup import pool_options
 from denwa.voicemail.transport import SmtpServer, SmtpTransport
 from denwa.voip.listen.tls import CertificateFault, Certificates
@@ -71,6 +72,10 @@ def _voicemail(reading: SettingsReading) -> Iterator[str]:
 
 def _mail(reading: SettingsReading) -> Iterator[str]:
     mail = reading.settings.mail
+    if mail.templates is not None and not mail.templates.is_dir():
+        yield reading.fault(("mail", "templates"), f"{mail.templates}: no such folder")
+    else:
+        yield from read_templates(mail.templates)[1]
     if mail.ca_file is not None and not mail.ca_file.is_file():
         yield reading.fault(("mail", "ca_file"), f"{mail.ca_file}: no such file")
     elif mail.smtp_url:

@@ -51,6 +51,7 @@ from denwa.contracts.desk import TOKYO
 from denwa.control.socket import LINE_BREAK, SOCKET_NAME, listen
 from denwa.mypage.app import web_application
 from denwa.numbering import NumberingPlan, PlanFault, load_plan
+from denwa.storage.deadline_store import DeadlineStore
 from denwa.storage.engine import open_journal, open_main
 from denwa.storage.journal_writer import JournalWriter
 from denwa.storage.mailbox_counts import MailboxCounts
@@ -163,7 +164,9 @@ class Service:
 
     async def _start(self, stack: contextlib.AsyncExitStack, main: Engine, journal: Engine) -> None:
         settings = self._settings
-        voicemail = VoicemailService(settings, MailboxStore(main), OutboxStore(main), OwnerStore(main))
+        voicemail = VoicemailService(
+            settings, MailboxStore(main), OutboxStore(main), OwnerStore(main), deadlines=DeadlineStore(main)
+        )
         places = VoicemailPlacesOfService(voicemail)
         rater = open_rater(settings, main, journal)
         prices = TariffPrices(rater.tariffs)

@@ -119,6 +119,8 @@ class Voicemail(Section):
     drain_seconds: float = Field(75, ge=0)  # a message being left at SIGTERM: guidance, tone and 60 s fit
     max_seconds: int = Field(60, ge=1)
     max_messages: int = Field(10, ge=1)
+    warn_left: int = Field(2, ge=0)  # the owner is told by mail when only so many more fit; 0: never
+    warn_hours: int = Field(24, ge=0)  # … and so long before messages are deleted; 0: never
     keep_days: int = Field(7, ge=1)
     bind: str = "127.0.0.1"
     rtp_port_min: int = 20000
@@ -157,6 +159,8 @@ class Mail(Section):
     sender: str = Field("mail-noreply@denwa.example", alias="from")
     ca_file: Path | None = None
     service_name: str = "Denwa"
+    templates: Path | None = None  # folder with `ja/NAME.txt`, `en/NAME.txt` instead of the shipped ones
+    connections: int = Field(4, ge=1, le=50)  # mails sent at the same time
 
 
 class Media(Section):

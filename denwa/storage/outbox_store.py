@@ -1,79 +1,171 @@
-"""The outbox in the main database (port `Outbox` of `denwa.voicemail`)."""
+"""The outbox in the main database (port `Outbox` of `denwa.voicemail`), and the addresses that refuse mail."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, delete, func, or_, select, update
+from sqlalchemy import Engine, Select, and_, delete, exists, func, or_, select, true, update
+from sqlalchemy.dialects import postgresql, sqlite
 
-from denwa.storage.tables.voicemail import messages, outbox
+from denwa.storage.tables.contracts import subscribers
+from denwa.storage.tables.voicemail import messages, outbox, refused_addresses
 from denwa.voicemail.letters import Letter
-from denwa.voicemail.ports import QueuedMail
+from denwa.voicemail.ports import MailState, QueuedMail
 
 _UNCLAIMED = {"claimed_by": "", "claimed_until": None}
+_BLOCKED = and_(refused_addresses.c.address == outbox.c.recipient, refused_addresses.c.blocked == true())
 
 
 class OutboxStore:
-    """Implements Outbox."""
+    """Implements Outbox; what commands see and change of it too."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._reading = engine.execution_options(read_only=True)
 
     def claim(self, node: str, now: datetime, until: datetime) -> QueuedMail | None:
-        if not self._any_due(now):
-            return None  # without taking the database's write lock
         o = outbox.c
         free = or_(o.claimed_by == "", o.claimed_until <= now)
         next_one = select(o.id).where(o.state == "waiting", o.due_at <= now, free).order_by(o.due_at, o.id).limit(1)
+        if self._scalar(next_one) is None:
+            return None  # without taking the database's write lock
         with self._engine.begin() as connection:
             mail_id = connection.scalar(next_one.with_for_update(skip_locked=True))
             if mail_id is None:
                 return None
             claim = update(outbox).where(o.id == mail_id).values(claimed_by=node, claimed_until=until)
             connection.execute(claim)
-            joined = outbox.outerjoin(messages, o.voicemail == messages.c.id)
-            wanted = (o.id, o.message_id, o.recipient, o.details, o.created_at, o.attempts, messages.c.sound)
-            row = connection.execute(select(*wanted).select_from(joined).where(o.id == mail_id)).one()
-        letter = Letter.from_json(row.details)
-        return QueuedMail(row.id, row.message_id, row.recipient, letter, row.sound or "", row.created_at, row.attempts)
+            joined = outbox.outerjoin(messages, o.voicemail == messages.c.id).outerjoin(refused_addresses, _BLOCKED)
+            wanted = (o.id, o.message_id, o.recipient, o.details, o.created_at, o.attempts, o.tried_since)
+            of_others = (messages.c.sound, refused_addresses.c.last_error.label("blocked"))
+            row = connection.execute(select(*wanted, *of_others).select_from(joined).where(o.id == mail_id)).one()
+        return QueuedMail(
+            row.id,
+            row.message_id,
+            row.recipient,
+            Letter.from_json(row.details),
+            row.sound or "",
+            row.created_at,
+            row.attempts,
+            row.tried_since or row.created_at,
+            row.blocked or "",
+        )
 
     def unclaim(self, node: str) -> None:
         with self._engine.begin() as connection:
             connection.execute(update(outbox).where(outbox.c.claimed_by == node).values(**_UNCLAIMED))
 
-    def sent(self, mail_id: int, now: datetime, *, discard: bool) -> None:
-        self._change(mail_id, state="carried" if discard else "sent", sent_at=now, last_error="")
+    def sent(self, mail_id: int, now: datetime, *, with_sound: bool, discard: bool) -> None:
+        recipient = select(outbox.c.recipient).where(outbox.c.id == mail_id).scalar_subquery()
+        state = "carried" if discard else "sent"
+        with self._engine.begin() as connection:
+            values = {"state": state, "sent_at": now, "with_sound": with_sound, "last_error": "", **_UNCLAIMED}
+            connection.execute(update(outbox).where(outbox.c.id == mail_id).values(values))
+            connection.execute(delete(refused_addresses).where(refused_addresses.c.address == recipient))
 
     def failed(self, mail_id: int, error: str, again_at: datetime | None) -> None:
         outcome = {"state": "undeliverable"} if again_at is None else {"due_at": again_at}
         self._change(mail_id, last_error=error, attempts=outbox.c.attempts + 1, **outcome)
 
-    def next_due(self) -> datetime | None:
-        due: datetime | None = self._scalar(select(func.min(outbox.c.due_at)).where(outbox.c.state == "waiting"))
-        return due
+    def refused(self, address: str, error: str, now: datetime, *, most: int) -> bool:
+        r = refused_addresses.c
+        with self._engine.begin() as connection:
+            new = {"address": address, "refusals": 1, "blocked": most <= 1, "last_error": error, "changed_at": now}
+            dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+            again = {"refusals": r.refusals + 1, "last_error": error, "changed_at": now}
+            again["blocked"] = or_(r.blocked, r.refusals + 1 >= most)
+            counted = dialect.insert(refused_addresses).values(new).on_conflict_do_update([r.address], set_=again)
+            blocked: bool = connection.execute(counted.returning(r.blocked)).scalar_one()
+            return blocked
+
+    def readdress(self, mail_id: int, recipient: str, now: datetime) -> None:
+        self._change(mail_id, recipient=recipient, due_at=now)
 
     def forget_sent(self, before: datetime) -> int:
+        """Not while the message is there that the mail tells of. Refused addresses that nobody has go, too."""
+        o, r = outbox.c, refused_addresses.c
+        kept = exists().where(messages.c.id == o.voicemail)
+        in_use = or_(exists().where(subscribers.c.mail == r.address), exists().where(o.recipient == r.address))
         with self._engine.begin() as connection:
-            old = delete(outbox).where(outbox.c.state == "sent", outbox.c.sent_at < before)
-            return connection.execute(old).rowcount
+            old = delete(outbox).where(o.state == "sent", o.sent_at < before, ~kept)
+            forgotten: int = connection.execute(old).rowcount
+            connection.execute(delete(refused_addresses).where(r.changed_at < before, ~in_use))
+        return forgotten
 
-    def totals(self) -> tuple[int, int]:
-        return self._count("waiting"), self._count("undeliverable")
+    def totals(self) -> tuple[int, int, int]:
+        blocked = select(func.count()).select_from(refused_addresses).where(refused_addresses.c.blocked == true())
+        return self._count("waiting"), self._count("undeliverable"), self._scalar(blocked)
+
+    # -- for commands -------------------------------------------------------------------------------------------------
+
+    def mails(self, state: str = "", mailbox: str = "", most: int = 0) -> list[MailState]:
+        """Newest first, at most `most` (0: all); of one state, of one subscriber (E.164)."""
+        query = _states().order_by(outbox.c.id.desc())
+        if state:
+            query = query.where(outbox.c.state == state)
+        if mailbox:
+            query = query.where(outbox.c.mailbox == mailbox)
+        return self._states_of(query.limit(most) if most else query)
+
+    def mail(self, mail_id: int) -> MailState | None:
+        found = self._states_of(_states().where(outbox.c.id == mail_id))
+        return found[0] if found else None
+
+    def of_message(self, voicemail: int) -> list[MailState]:
+        """The mails that tell of a stored message."""
+        return self._states_of(_states().where(outbox.c.voicemail == voicemail).order_by(outbox.c.id))
+
+    def retry(self, mail_id: int, now: datetime) -> bool:
+        """Try a mail now, and again for as long as a new one; its address too. False: it was sent, or is not there."""
+        o = outbox.c
+        waits = {"state": "waiting", "due_at": now, "tried_since": now, "attempts": 0}
+        with self._engine.begin() as connection:
+            unsent = (o.id == mail_id, o.state.in_(("waiting", "undeliverable")))
+            recipient = connection.scalar(update(outbox).where(*unsent).values(waits).returning(o.recipient))
+            if recipient is None:
+                return False
+            connection.execute(delete(refused_addresses).where(refused_addresses.c.address == recipient))
+            return True
+
+    def blocked(self) -> Sequence[Any]:
+        """(address, last_error, changed_at) of each address that gets no mail."""
+        r = refused_addresses.c
+        query = select(r.address, r.last_error, r.changed_at).where(r.blocked == true()).order_by(r.address)
+        with self._reading.begin() as connection:
+            return connection.execute(query).all()
+
+    def unblock(self, address: str, now: datetime) -> bool:
+        """Mail goes to this address again, and that which waits goes now. False: it was not blocked."""
+        o = outbox.c
+        with self._engine.begin() as connection:
+            lifted = delete(refused_addresses).where(refused_addresses.c.address == address)
+            if connection.execute(lifted).rowcount == 0:
+                return False
+            waiting = (o.recipient == address, o.state == "waiting", o.claimed_by == "")
+            connection.execute(update(outbox).where(*waiting).values(due_at=now))
+            return True
 
     def _count(self, state: str) -> int:
         counted: int = self._scalar(select(func.count()).where(outbox.c.state == state))
         return counted
 
-    def _any_due(self, now: datetime) -> bool:
-        due = select(outbox.c.id).where(outbox.c.state == "waiting", outbox.c.due_at <= now).limit(1)
-        return self._scalar(due) is not None
-
     def _scalar(self, query: Any) -> Any:
         with self._reading.begin() as connection:
             return connection.scalar(query)
 
+    def _states_of(self, query: Select[Any]) -> list[MailState]:
+        with self._reading.begin() as connection:
+            return [MailState(**row._asdict()) for row in connection.execute(query)]
+
     def _change(self, mail_id: int, **values: Any) -> None:
         with self._engine.begin() as connection:
             connection.execute(update(outbox).where(outbox.c.id == mail_id).values(**values, **_UNCLAIMED))
+
+
+def _states() -> Select[Any]:
+    columns = [outbox.c[name] for name in MailState.__slots__ if name != "blocked"]
+    joined = outbox.outerjoin(refused_addresses, _BLOCKED)
+    blocked = func.coalesce(refused_addresses.c.last_error, "").label("blocked")
+    return select(*columns, blocked).select_from(joined)

@@ -22,7 +22,7 @@ class OwnerStore:
 
     def owner(self, number: str) -> Owner | None:
         s = subscribers.c
-        query = select(s.number, s.account, s.mail, s.mail_notice, s.delete_after_mail)
+        query = select(s.number, s.account, s.mail, s.mail_notice, s.delete_after_mail, s.language)
         with self._engine.begin() as connection:
             row = connection.execute(query.where(s.number == number, s.state != "terminated")).one_or_none()
         return None if row is None else Owner(*row)
@@ -59,23 +59,30 @@ class MailboxStore:
         with self._engine.begin() as connection:
             return connection.execute(delete(reservations).where(reservations.c.made_at < before)).rowcount
 
-    def deposit(self, recording: Recording, envelope: Envelope | None, now: datetime) -> int | None:
+    def deposit(
+        self, recording: Recording, envelope: Envelope | None, now: datetime, warning: Envelope | None = None
+    ) -> int | None:
         with self._engine.begin() as connection:
             _lock(connection, recording.mailbox)
             connection.execute(delete(reservations).where(reservations.c.lease == recording.lease))
             values = {name: getattr(recording, name) for name in recording.__slots__}
             added = _insert_new(connection, messages).values(values).returning(messages.c.id)
             message_id: int | None = connection.execute(added).scalar_one_or_none()
-            if message_id is not None and envelope is not None:
-                letter = envelope.letter.counted(_stored(connection, recording.mailbox))
-                _queue(connection, Envelope(envelope.message_id, envelope.recipient, letter), message_id, now)
+            if message_id is None:
+                return None
+            stored = _stored(connection, recording.mailbox)
+            if envelope is not None:
+                letter = envelope.letter.counted(stored)
+                queue_mail(connection, Envelope(envelope.message_id, envelope.recipient, letter), message_id, now)
+            if warning is not None and warning.letter.stored == stored:
+                queue_mail(connection, warning, None, now)
             return message_id
 
     def notice(self, lease: str, mailbox: str, envelope: Envelope | None, now: datetime) -> None:
         with self._engine.begin() as connection:
             connection.execute(delete(reservations).where(reservations.c.lease == lease))
             if envelope is not None:
-                _queue(connection, envelope, None, now)
+                queue_mail(connection, envelope, None, now)
 
     def messages(self, mailbox: str) -> list[Message]:
         query = select(messages).where(messages.c.mailbox == mailbox)
@@ -119,10 +126,10 @@ class MailboxStore:
 
     def _list(self, query: Any) -> list[Message]:
         with self._reading.begin() as connection:
-            return [_message(row) for row in connection.execute(query)]
+            return [message_of(row) for row in connection.execute(query)]
 
 
-def _message(row: Row[Any]) -> Message:
+def message_of(row: Row[Any]) -> Message:
     fields = row._asdict()
     recording = Recording(**{name: fields[name] for name in Recording.__slots__})
     return Message(fields["id"], recording, fields["heard_at"])
@@ -142,8 +149,8 @@ def _count(connection: Connection, column: Any, mailbox: str) -> int:
     return connection.scalar(select(func.count()).where(column == mailbox)) or 0
 
 
-def _queue(connection: Connection, envelope: Envelope, voicemail: int | None, now: datetime) -> None:
-    """One mail per call, however often its outcome is stored."""
+def queue_mail(connection: Connection, envelope: Envelope, voicemail: int | None, now: datetime) -> None:
+    """Once for one Message-ID, however often a call's outcome is stored."""
     connection.execute(
         _insert_new(connection, outbox).values(
             message_id=envelope.message_id,

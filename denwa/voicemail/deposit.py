@@ -15,6 +15,7 @@ from pathlib import Path
 
 from denwa.voicemail import spool, wav
 from denwa.voicemail.letters import Kind, Letter, Sender, message_id
+from denwa.voicemail.mail.warning import almost_full
 from denwa.voicemail.ports import Envelope, Mailboxes, Message, Owner, Owners, Recording, SoundStore
 from denwa.voicemail.spool import SpoolFault, Taken
 
@@ -39,6 +40,7 @@ class Rules:
     max_seconds: int
     max_messages: int
     keep_days: int
+    warn_left: int = 0  # how many more messages fit when the owner is told; 0: never
 
     @property
     def keep(self) -> timedelta:
@@ -139,7 +141,8 @@ class Depositor:
         if recording is None:
             self._mailboxes.notice(taken.lease, taken.mailbox, envelope, now)
             return Outcome.NOTICE
-        self._mailboxes.deposit(recording, envelope, now)
+        warning = almost_full(owner, taken.lease, self._rules.max_messages, self._rules.warn_left, self._sender)
+        self._mailboxes.deposit(recording, envelope, now, warning)
         self._changed(recording.mailbox)
         return Outcome.MESSAGE
 
@@ -187,6 +190,7 @@ class Depositor:
             most=self._rules.max_messages if recording else 0,
             attach=recording is not None and owner.mail_notice == "attach",
             keep_days=self._rules.keep_days,
+            language=owner.language,
         )
         return Envelope(message_id(taken.lease, self._sender.address), owner.mail, letter)
 

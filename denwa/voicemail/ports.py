@@ -5,10 +5,11 @@ Moments are aware datetimes in UTC, whole milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
@@ -40,6 +41,7 @@ class Owner:
     mail: str
     mail_notice: str
     delete_after_mail: bool
+    language: str = "ja"  # of mails: ja | en
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,8 @@ class Envelope:
 class QueuedMail:
     """A mail in the outbox. `attempts` counts those that failed; `sound` is the key of the message's sound.
 
-    `sound` is "" for a call notice and when the message has been deleted.
+    `sound` is "" for a call notice and when the message has been deleted. Attempts are made for some days after
+    `tried_since`. `blocked`: why the recipient's address is not tried any more, "" when it is.
     """
 
     id: int
@@ -91,6 +94,28 @@ class QueuedMail:
     sound: str
     created_at: datetime
     attempts: int
+    tried_since: datetime
+    blocked: str
+
+
+@dataclass(frozen=True, slots=True)
+class MailState:
+    """What became of a mail. `state`: waiting, sent, carried (the message is to be deleted now) or undeliverable."""
+
+    id: int
+    message_id: str
+    kind: str
+    mailbox: str  # E.164, "" of a mail to the operator
+    recipient: str
+    state: str
+    created_at: datetime
+    due_at: datetime
+    attempts: int
+    last_error: str
+    sent_at: datetime | None
+    with_sound: bool
+    voicemail: int | None  # id of the message
+    blocked: str
 
 
 class Owners(Protocol):
@@ -119,11 +144,14 @@ class Mailboxes(Protocol):
         """Give back places held since before `before`, whichever node held them; returns how many."""
         ...
 
-    def deposit(self, recording: Recording, envelope: Envelope | None, now: datetime) -> int | None:
+    def deposit(
+        self, recording: Recording, envelope: Envelope | None, now: datetime, warning: Envelope | None = None
+    ) -> int | None:
         """Store a message and its mail and give its place back, in one transaction.
 
-        The envelope's letter is completed with the number of messages now stored (M3). Returns the message's id; None
-        when this lease was deposited before (nothing changes then).
+        The envelope's letter is completed with the number of messages now stored (M3). `warning` is queued too when its
+        letter says exactly as many. Returns the message's id; None when this lease was deposited before (nothing
+        changes then).
         """
         ...
 
@@ -162,6 +190,25 @@ class Mailboxes(Protocol):
         ...
 
 
+class Deadlines(Protocol):
+    """Messages whose owner is to be told by mail before they are deleted, and was not.
+
+    Left out are owners without mail notices, and messages whose recording went out by mail.
+    """
+
+    def to_warn(self, after: datetime, until: datetime) -> list[str]:
+        """Mailboxes with such messages recorded after `after` and at `until` at the latest."""
+        ...
+
+    def unwarned(self, mailbox: str) -> list[Message]:
+        """All of a mailbox, oldest first."""
+        ...
+
+    def warned(self, told: Sequence[int], envelope: Envelope, now: datetime) -> None:
+        """Queue the mail and note that the messages are in one; nothing when another has done so."""
+        ...
+
+
 class Outbox(Protocol):
     def claim(self, node: str, now: datetime, until: datetime) -> QueuedMail | None:
         """Take the mail that is due longest; until `until` no other node takes it. None when none is due."""
@@ -171,22 +218,28 @@ class Outbox(Protocol):
         """Give back what this node had claimed before it was killed."""
         ...
 
-    def sent(self, mail_id: int, now: datetime, *, discard: bool) -> None:
-        """Accepted by the mail server. `discard`: the message it carried is to be deleted."""
+    def sent(self, mail_id: int, now: datetime, *, with_sound: bool, discard: bool) -> None:
+        """Accepted by the mail server, its recipient's address too. `discard`: the message it carried is to go."""
         ...
 
     def failed(self, mail_id: int, error: str, again_at: datetime | None) -> None:
         """Not accepted; None: given up. The row stays, so that it can be seen and sent later."""
         ...
 
-    def next_due(self) -> datetime | None: ...
+    def refused(self, address: str, error: str, now: datetime, *, most: int) -> bool:
+        """An address was refused; from the `most`th time in a row on it is blocked, which is the answer."""
+        ...
+
+    def readdress(self, mail_id: int, recipient: str, now: datetime) -> None:
+        """A mail goes to another address, now, and is free to be claimed."""
+        ...
 
     def forget_sent(self, before: datetime) -> int:
         """Delete the traces of mails that were sent before `before`; returns how many."""
         ...
 
-    def totals(self) -> tuple[int, int]:
-        """(waiting, given up)."""
+    def totals(self) -> tuple[int, int, int]:
+        """(mails waiting, mails given up, addresses blocked)."""
         ...
 
 
@@ -235,15 +288,35 @@ class SoundStore(Protocol):
     def keys(self) -> set[str]: ...
 
 
-class DeliveryFault(Exception):
-    """The mail server did not accept a mail. `permanent`: it said that it never will (5xx)."""
+class Blame(StrEnum):
+    """What a mail could not be handed over for."""
 
-    def __init__(self, text: str, *, permanent: bool = False) -> None:
+    SERVER = "server"  # ours cannot be used: no other mail would get through either
+    RECIPIENT = "recipient"
+    MAIL = "mail"
+
+
+class DeliveryFault(Exception):
+    """The mail server did not accept a mail, as far as is known.
+
+    `permanent`: it said that it never will (5xx). `uncertain`: it had the whole mail and was gone before it answered,
+    and may have accepted it (RFC 5321 §4.1.1.4): the next attempt may be a second copy, with the same Message-ID.
+    """
+
+    def __init__(
+        self, text: str, *, permanent: bool = False, blame: Blame = Blame.MAIL, uncertain: bool = False
+    ) -> None:
         super().__init__(text)
         self.permanent = permanent
+        self.blame = blame
+        self.uncertain = uncertain
 
 
 class MailTransport(Protocol):
     def deliver(self, mail: EmailMessage, sender: str, recipient: str) -> None:
-        """Returns when the mail is accepted. Raises DeliveryFault. Blocks: call it in a thread."""
+        """Returns when the mail is accepted. Raises DeliveryFault. Blocks: call it in a thread; several at once may."""
+        ...
+
+    def abort(self) -> None:
+        """End the deliveries that are going on: they raise DeliveryFault."""
         ...

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine
@@ -18,14 +17,17 @@ from denwa.voicemail.box import BoxDesk, BoxParts
 from denwa.voicemail.deposit import Depositor, Outcome, Rules
 from denwa.voicemail.leases import Kind
 from denwa.voicemail.letters import Sender
+from denwa.voicemail.mail.sending import MailRoom
+from denwa.voicemail.mail.warning import DeadlineWarnings
 from denwa.voicemail.pool import Pool
-from denwa.voicemail.ports import DepositRequest, Mailboxes, MailTransport, Outbox, Owners, SoundStore
+from denwa.voicemail.ports import Deadlines, DepositRequest, Mailboxes, MailTransport, Outbox, Owners, SoundStore
 from denwa.voicemail.posting import Poster
 from denwa.voicemail.setup import (
     box_prompts,
     guidance_prompts,
     node_name,
     open_sounds,
+    open_templates,
     open_transport,
     pool_options,
     voicemail_folder,
@@ -37,7 +39,6 @@ T = TypeVar("T")
 
 LEASE_PATIENCE = 12.0  # seconds to wait for a free place: a crowd that comes at once waits for its workers to start
 RETRY_PAUSE = 5.0  # seconds until an outcome that could not be stored is tried again
-MAIL_INTERVAL = 15.0  # seconds at most between looks into the outbox
 RETENTION_INTERVAL = 10.0
 ORPHAN_INTERVAL = 2.0  # seconds between looks at calls that workers of a killed service still hold
 DEAD_PLACE = timedelta(hours=1)  # no call is that long: its node is gone
@@ -78,6 +79,7 @@ class VoicemailService:
         *,
         sounds: SoundStore | None = None,
         transport: MailTransport | None = None,
+        deadlines: Deadlines | None = None,
         access: Access | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -94,13 +96,15 @@ class VoicemailService:
         self._sounds = sounds or open_sounds(settings)
         self._sender = Sender(settings.mail.sender, settings.mail.service_name)
         self._transport = transport or open_transport(settings)
+        self._templates = open_templates(settings)
+        self._connections = settings.mail.connections
         self._depositor = Depositor(
             self._spool,
             self._sounds,
             mailboxes,
             owners,
             self._sender,
-            Rules(rules.max_seconds, rules.max_messages, rules.keep_days),
+            Rules(rules.max_seconds, rules.max_messages, rules.keep_days, rules.warn_left),
             self._changed_in_thread,
         )
         self.on_change: Callable[[str], None] = lambda mailbox: None
@@ -118,6 +122,11 @@ class VoicemailService:
         self._jobs: set[asyncio.Task[Any]] = set()
         self._loops: list[asyncio.Task[None]] = []
         self._mail_due = asyncio.Event()
+        self._mail_room: MailRoom | None = None
+        self._warnings: DeadlineWarnings | None = None
+        if deadlines is not None:
+            days, hours = timedelta(days=rules.keep_days), timedelta(hours=rules.warn_hours)
+            self._warnings = DeadlineWarnings(deadlines, owners, self._sender, days, hours)
         self._stopped = True
 
     async def start(self) -> None:
@@ -129,9 +138,9 @@ class VoicemailService:
         await asyncio.to_thread(self._box.clear)
         self._stopped = False
         self._pool.start()
-        poster = Poster(self._outbox, self._owners, self._sounds, self._transport, self._sender, self._node)
+        self._mail_room = self._open_mail_room()
         self._loops = [
-            asyncio.create_task(self._run_mail(poster)),
+            asyncio.create_task(self._mail_room.run()),
             asyncio.create_task(self._run_retention()),
             asyncio.create_task(self._run_orphans(orphans)),
         ]
@@ -160,6 +169,8 @@ class VoicemailService:
             task.cancel()
         await asyncio.gather(*self._loops, *self._jobs, return_exceptions=True)
         self._loops.clear()
+        if self._mail_room is not None:
+            await self._mail_room.close()
 
     async def lease(self, request: DepositRequest) -> Place | NoPlace:
         """A place for a call, with room for its message reserved (V3). Takes a few ms, at most a few seconds.
@@ -211,7 +222,7 @@ class VoicemailService:
     async def counts(self) -> dict[str, int]:
         """For metrics: places and workers here, messages and mails in the database."""
         stored, held = await asyncio.to_thread(self._mailboxes.totals)
-        waiting, undeliverable = await asyncio.to_thread(self._outbox.totals)
+        waiting, undeliverable, blocked = await asyncio.to_thread(self._outbox.totals)
         return {
             "messages": stored,
             "reserved": held,
@@ -225,6 +236,7 @@ class VoicemailService:
             "workers_hung": self._pool.faults["workers_hung"],
             "mails_waiting": waiting,
             "mails_undeliverable": undeliverable,
+            "mail_addresses_blocked": blocked,
         }
 
     async def _lease(self, lease: str, request: DepositRequest) -> Place | NoPlace:
@@ -305,6 +317,10 @@ class VoicemailService:
             deleted = await asyncio.to_thread(self._depositor.purge, now)
             if deleted:
                 log.info("voicemail: %d messages deleted at the end of their time", deleted)
+            if self._warnings is not None:
+                warned = await asyncio.to_thread(self._warnings.warn, now)
+                if warned:
+                    self._mail_due.set()
             await asyncio.to_thread(self._outbox.forget_sent, now - KEEP_SENT)
             await asyncio.to_thread(self._mailboxes.release_dead, now - DEAD_PLACE)
             await asyncio.to_thread(self._box.forget, now)
@@ -313,18 +329,11 @@ class VoicemailService:
             await _guarded(round_of_retention, "retention")
             await asyncio.sleep(RETENTION_INTERVAL)
 
-    async def _run_mail(self, poster: Poster) -> None:
-        async def round_of_mail() -> None:
-            await asyncio.to_thread(self._depositor.discard_mailed)
-            while await asyncio.to_thread(poster.send_one, self._now()):
-                await asyncio.to_thread(self._depositor.discard_mailed)
-
-        while True:
-            self._mail_due.clear()
-            await _guarded(round_of_mail, "mail")
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(MAIL_INTERVAL):
-                    await self._mail_due.wait()
+    def _open_mail_room(self) -> MailRoom:
+        poster = Poster(
+            self._outbox, self._owners, self._sounds, self._transport, self._sender, self._templates, self._node
+        )
+        return MailRoom(poster, self._depositor.discard_mailed, self._now, self._connections, self._mail_due)
 
     def _job(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.create_task(work)

@@ -9,6 +9,7 @@ from pathlib import Path
 from denwa.config.settings import DATA, Settings
 from denwa.voicemail.faults import VoicemailSettingsFault
 from denwa.voicemail.leases import PLACES
+from denwa.voicemail.mail.templates import Templates, read_templates
 from denwa.voicemail.ports import MailTransport
 from denwa.voicemail.sound_store.opening import open_sounds as open_sounds
 from denwa.voicemail.transport import MaildirTransport, SmtpServer, SmtpTransport
@@ -27,6 +28,14 @@ def open_transport(settings: Settings) -> MailTransport:
     if settings.mail.smtp_url:
         return SmtpTransport(SmtpServer.from_url(settings.mail.smtp_url), settings.mail.ca_file)
     return MaildirTransport(settings.mail.maildir or settings.data_dir / "mail")
+
+
+def open_templates(settings: Settings) -> Templates:
+    """What mails say. Raises VoicemailSettingsFault with file and line of every fault."""
+    templates, faults = read_templates(settings.mail.templates)
+    if faults:
+        raise VoicemailSettingsFault("mail.templates: " + "\n".join(faults))
+    return templates
 
 
 def pool_options(settings: Settings, spool: Path) -> PoolOptions:

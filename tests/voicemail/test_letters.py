@@ -13,13 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from denwa.voicemail.letters import Kind, Letter, LetterFault, Sender, compose, message_id, minutes_seconds
+from denwa.voicemail.letters import Kind, Letter, LetterFault, Sender, message_id, minutes_seconds
+from denwa.voicemail.mail.templates import shipped_templates
+from denwa.voicemail.mail.writing import compose
 from denwa.voicemail.wav import tone
 
 # The example of the seed: 2015-07-12 10:10:39 in Japan.
 CALLED_AT = datetime(2015, 7, 12, 1, 10, 39, tzinfo=UTC)
 NOW = datetime(2015, 7, 12, 1, 12, tzinfo=UTC)
 SENDER = Sender("mail-noreply@denwa.example", "Denwa")
+TEMPLATES = shipped_templates()
 MESSAGE = Letter(
     Kind.MESSAGE_NOTICE,
     "+815050010001",
@@ -37,7 +40,7 @@ CALL = Letter(Kind.CALL_NOTICE, "+815050010001", "50010001", "+815012345678", ""
 
 
 def received(letter: Letter, sound: bytes | None = None, sender: Sender = SENDER) -> EmailMessage:
-    wire = compose(letter, sender, "taro@example.jp", "<x@denwa.example>", NOW, sound).as_bytes()
+    wire = compose(letter, TEMPLATES, sender, "taro@example.jp", "<x@denwa.example>", NOW, sound).as_bytes()
     assert b"\r\n" in wire
     assert not re.search(rb"[^\r]\n", wire)  # RFC 5322 §2.1: lines end with CRLF
     assert all(len(line) <= 998 and line.isascii() for line in wire.split(b"\r\n"))
@@ -79,7 +82,7 @@ def test_recording_is_attached_byte_for_byte_under_a_japanese_name() -> None:
     mail = received(MESSAGE, sound)
     [attachment] = mail.iter_attachments()
     assert attachment.get_content_type() == "audio/x-wav"
-    assert attachment.get_filename() == "メッセージ_20150712_101039.wav"
+    assert attachment.get_filename() == "録音_20150712_101039.wav"
     assert attachment.get_payload(decode=True) == sound
     assert "添付しています" in text_of(mail)
 
@@ -118,7 +121,7 @@ def test_head_has_what_mail_servers_and_programs_want() -> None:
 @pytest.mark.parametrize("address", ["", "no-at", "a@b@c", "x@y\r\nBcc: z@y", "a b@c", "@c", "a@"])
 def test_address_that_is_none_is_a_fault_and_adds_no_line_to_the_head(address: str) -> None:
     with pytest.raises(LetterFault, match="mail address is not one"):
-        compose(CALL, SENDER, address, "<x@denwa.example>", NOW)
+        compose(CALL, TEMPLATES, SENDER, address, "<x@denwa.example>", NOW)
 
 
 @settings(deadline=None)  # a busy machine is no fault

@@ -1,0 +1,1 @@
+"""Mail as it is written: templates, what stands in their placeholders, the mail itself, and warnings."""
