@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from denwa.config.settings import DATA
 from tests.live.wire import ALICE, BOB, account, converse, hang_up, picked_up
 from tests.peers import nat, wav
 from tests.peers.phone import Phone
@@ -27,12 +28,11 @@ def network() -> Iterator[nat.NatNetwork]:
 
 @pytest.fixture(scope="module")
 def service(network: nat.NatNetwork, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """The service on its public address, with the embedded relay where a side needs it."""
+    """The service on its public address, with the relay that it has by itself where a side needs it."""
     folder = tmp_path_factory.mktemp("nat")
     settings = {
         "sip__bind": nat.SERVICE,
         "sip__nat_keepalive": "5",
-        "media__relay": "rtp.io",
         "mail__maildir": str(folder / "mail"),
     }
     with Service(folder / "service", settings, demo=False) as running:
@@ -100,6 +100,18 @@ def test_a_call_that_is_given_up_gives_its_ports_back(service: Service, network:
         assert gauge(service, "relay_sessions") == 1
         call.hangup()
         call.ended()
+        eventually(lambda: gauge(service, "relay_sessions") == 0, 5)
+
+
+def test_a_refused_caller_behind_a_nat_hears_why(service: Service, network: nat.NatNetwork) -> None:
+    # N5 K2 R4: the guidance comes through the relay, which then has its ports back
+    with phone(service, network, 0) as alice:
+        service.registered(alice)
+        call = alice.call("110")
+        assert call.wait("ringing", 10)["status"] == 183
+        assert gauge(service, "relay_sessions") == 1
+        assert call.ended(timeout=20)["status"] == 403
+        assert wav.contains(call.recording, DATA / "prompts" / "barred.wav") > 0.9
         eventually(lambda: gauge(service, "relay_sessions") == 0, 5)
 
 

@@ -58,11 +58,14 @@ class Guidance:
     def _send(self, call: Call, setup: Setup, prepared: Message, place: Place, now: float) -> None:
         ctx = self._ctx
         strip_claims(prepared)
-        prepared.lines[0] = b"INVITE " + place.uri + b" SIP/2.0"
-        key = ctx.new_branch(loop_mark(prepared, place.uri))
-        routes = record_route(ctx, call.caller.peer, place.peer)
-        data = prepared.encode_under(ctx.via_line(place.peer, key), *routes)
         target = Target(TargetKind.GUIDANCE, place.uri, place.peer, START_GUARD)
+        request = prepared
+        if ctx.relaying is not None:  # who is behind a NAT, or cannot reach the workers' address, hears it, too (R4)
+            request = ctx.relaying.invite(call, prepared, target) or prepared
+        request.lines[0] = b"INVITE " + place.uri + b" SIP/2.0"
+        key = ctx.new_branch(loop_mark(request, place.uri))
+        routes = record_route(ctx, call.caller.peer, place.peer)
+        data = request.encode_under(ctx.via_line(place.peer, key), *routes)
         branch = Branch(self, call, target, place.lease, 0)
         setup.branch = branch
         setup.tried.append(branch)
@@ -86,6 +89,8 @@ class Guidance:
             elif response.status != 100:
                 branch.due = ctx.timers.start(branch, RING, LONGEST, now)
                 ctx.media.response(call, response, late_offer=False)
+                if call.relay is not None and ctx.relaying is not None:
+                    ctx.relaying.response(call, response, from_caller=False, late_offer=False)
                 self._dialogs.answer_caller(call, call.setup.server, response, now)
 
     def on_silence(self, branch: Branch, now: float) -> None:

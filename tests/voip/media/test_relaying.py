@@ -17,6 +17,7 @@ from denwa.voip.media.rtpio import RtpIo
 from denwa.voip.sip.message import CONTENT_LENGTH, Message
 from tests.peers import ports
 from tests.peers.talk import eventually
+from tests.voip.proxy.test_guidance import WORKER, SpokenWire
 from tests.voip.wire import GATEWAY, SDP, VOICEMAIL, CallUp, Phone, Talk, Wire, answer, subscriber, to
 
 US = "192.0.2.10"
@@ -437,3 +438,38 @@ def test_packets_are_proof_of_life_between_the_questions() -> None:
         wire.wait(1)
     (call,) = wire.engine.calls
     assert call.alive_ms - begun >= 24_000
+
+
+def test_guidance_reaches_a_caller_behind_a_nat_and_gives_its_ports_back(rtp: RtpIo) -> None:
+    # N5 R4: the worker is told of the relay, and so is the caller
+    wire = SpokenWire()
+    attach(wire, rtp)
+    phone = phone_behind_nat(wire, 1, NAT, "192.168.1.20")
+    invite = to(phone.invite("110", body=PRIVATE), WORKER)
+    assert is_relayed(invite)
+    progress = to(wire.says(invite, 183, body=sdp(WORKER[0])), phone.peer)
+    assert is_relayed(progress)
+    assert media(progress)[1] != media(invite)[1]
+    assert rtp.sessions == 1
+    refusal = to([one for one in wire.says(invite, 480) if one[1].status], phone.peer)
+    assert refusal.status == 403
+    assert rtp.sessions == 0
+
+
+def test_a_caller_in_the_open_hears_guidance_directly(rtp: RtpIo) -> None:
+    wire = SpokenWire()
+    attach(wire, rtp)
+    phone = Phone(wire, 1)
+    invite = to(phone.invite("110", body=sdp("192.0.2.1")), WORKER)
+    assert media(invite) == ("192.0.2.1", 4000)
+    assert rtp.sessions == 0
+
+
+def test_without_ports_guidance_is_tried_directly_and_the_refusal_comes_all_the_same() -> None:
+    wire = SpokenWire()
+    wire.engine.ctx.relaying = Relaying(wire.engine.ctx, NoPorts(), When.AUTO, 30)
+    phone = phone_behind_nat(wire, 1, NAT, "192.168.1.20")
+    invite = to(phone.invite("110", body=PRIVATE), WORKER)
+    assert media(invite) == ("192.168.1.20", 4000)
+    refusal = to([one for one in wire.says(invite, 480) if one[1].status], phone.peer)
+    assert refusal.status == 403
