@@ -72,7 +72,7 @@ def test_sipp_registers_and_calls_a_phone(service: Service) -> None:
         bye = sipp.message(trace, "BYE", sent=True)
         record = service.record(bye.header("Call-ID"))
         answer = sipp.message(trace, "SIP/2.0 200", sent=False)
-        picked_up = Moment(heard.wait("answered")["at"], answer.at)
+        picked_up = Moment(heard.event("answer")["at"], answer.at)
         assert_lasted(record, picked_up, Moment(bye.at, heard.ended()["at"]))
         assert wav.likeness(heard.recording, voice) > 0.9
 
@@ -107,7 +107,7 @@ def test_baresip_and_a_phone_call_each_other(service: Service, transport: str) -
         bob.answering(200)
         alice.dial(BOB)
         heard = bob.incoming()
-        answered = Moment(heard.wait("answered")["at"], alice.wait("CALL_ESTABLISHED")["at"])
+        answered = Moment(heard.event("answer")["at"], alice.wait("CALL_ESTABLISHED")["at"])
         talk(2.5)
         hung_up = heard.hangup()["at"]
         heard.ended()

@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,6 +16,20 @@ from tests.peers.events import Event, EventLog
 
 SERVICE_CODECS = ("speex/8000", "iLBC/8000", "GSM/8000", "PCMU/8000", "G722/16000")
 _seeds = itertools.count(100)
+_SETTINGS: dict[str, Any] = {
+    "password": "",
+    "domain": "denwa.example",
+    "ca_file": "",  # trusted with TLS
+    "srtp": False,
+    "codecs": ["PCMU/8000"],
+    "expires": 300,
+    "session_expires": 0,
+    "reliable": False,
+    "ilbc_mode": 30,
+    "user_agent": "",
+    "contact_params": "",
+    "loop": True,  # of what is played
+}
 
 
 class PhoneCall:
@@ -42,7 +55,7 @@ class PhoneCall:
         return self.wait("ended", 0.1)
 
     def event(self, kind: str, timeout: float = 10) -> Event:
-        """An event of another kind: incoming, media, hangup, dtmf."""
+        """An event of another kind: incoming, media, answer and hangup (just before they are sent), dtmf."""
         return self.phone.log.wait(
             lambda e: e["event"] == kind and e.get("call") == self.name, timeout, f"{kind} of {self.name}"
         )
@@ -84,7 +97,7 @@ class PhoneCall:
 class Phone:
     """A telephone at `service` (host:port of the SIP service), or without one for calls from peer to peer.
 
-    `host`: its own address, in the network `namespace` when there is one.
+    `host`: its own address, in the network `namespace` when there is one. `more`: see `_SETTINGS`.
     """
 
     def __init__(
@@ -92,24 +105,14 @@ class Phone:
         folder: Path,
         user: str,
         *,
-        password: str = "",
         service: str = "",
-        domain: str = "denwa.example",
         transport: str = "udp",
-        ca_file: Path | None = None,
-        srtp: bool = False,
-        codecs: Sequence[str] = ("PCMU/8000",),
-        expires: int = 300,
-        session_expires: int = 0,
-        reliable: bool = False,
-        ilbc_mode: int = 30,
-        user_agent: str = "",
-        contact_params: str = "",
         play: Path | None = None,
-        loop: bool = True,
         host: str = "127.0.0.1",
         namespace: str = "",
+        **more: Any,
     ) -> None:
+        assert more.keys() <= _SETTINGS.keys(), f"no setting of a phone: {more.keys() - _SETTINGS.keys()}"
         self.user, self.service, self.transport = user, service, transport
         self.port = ports.free_port()
         self.folder = folder / f"phone-{user}-{self.port}"
@@ -117,25 +120,15 @@ class Phone:
         self.voice = play or wav.write_voice(self.folder / "voice.wav", 6, next(_seeds))
         self._suffix = f";transport={transport}" if transport != "udp" else ""
         self.settings: dict[str, Any] = {
+            **_SETTINGS,
+            **more,
             "folder": str(self.folder),
             "user": user,
-            "domain": domain,
-            "password": password,
             "registrar": f"sip:{service}{self._suffix}" if service else "",
             "port": self.port,
             "rtp_port": ports.media_ports(),
             "transport": transport,
-            "ca_file": str(ca_file or ""),
-            "srtp": srtp,
-            "codecs": list(codecs),
-            "expires": expires,
-            "session_expires": session_expires,
-            "reliable": reliable,
-            "ilbc_mode": ilbc_mode,
-            "user_agent": user_agent,
-            "contact_params": contact_params,
             "play": str(self.voice),
-            "loop": loop,
             "host": host,
         }
         self._inside = ["ip", "netns", "exec", namespace] if namespace else []
@@ -186,7 +179,7 @@ class Phone:
     def _write(self, line: dict[str, Any]) -> None:
         assert self._process
         assert self._process.stdin
-        self._process.stdin.write(json.dumps(line) + "\n")
+        self._process.stdin.write(json.dumps(line, default=str) + "\n")
         self._process.stdin.flush()
 
     def kill(self) -> None:

@@ -240,6 +240,8 @@ def _info(call: Call, kind: str, body: str) -> None:
 def _reply(call: Call, status: int) -> None:
     answer = pj.CallOpParam(True)
     answer.statusCode = status
+    if status >= 200:
+        tell("answer", call=call.name, status=status)  # before it is sent; the call's own event comes after
     call.answer(answer)
 
 
