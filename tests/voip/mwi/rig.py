@@ -78,3 +78,11 @@ def lamp(notify: Message) -> tuple[bool, str]:
 def left_behind(wire: Wire) -> tuple[int, int, int]:
     """Transactions, timers and subscriptions: nothing when all is over."""
     return wire.transactions, len(wire.engine.ctx.timers), len(wire.engine.mwi.notifier)
+
+
+def awaited(wire: Wire, within: float) -> Sent:
+    """What is sent first, nothing of it repeated yet; AssertionError when nothing is `within` seconds."""
+    for _ in range(int(within * 4) + 1):
+        if sent := wire.wait(0.25):
+            return sent
+    raise AssertionError(f"nothing is sent within {within} s")
