@@ -8,13 +8,23 @@ from typing import NamedTuple
 
 import click
 
+from denwa.cli.box_wiring import box_numbers
 from denwa.cli.desk import databases, numbering_plan, phone_number, utc_now
 from denwa.cli.main import StateError, settings_of
 from denwa.cli.rating_data import load_rating_data
 from denwa.config.settings import Settings
 from denwa.contracts.desk import TOKYO
 from denwa.contracts.subscriber import State
-from denwa.numbering import NumberClass, NumberingPlan, PhoneNumber, Reading, Refusal, RefusalReason, refusal
+from denwa.numbering import (
+    NumberClass,
+    NumberFault,
+    NumberingPlan,
+    PhoneNumber,
+    Reading,
+    Refusal,
+    RefusalReason,
+    refusal,
+)
 from denwa.rating.consumer_price import yen_with_tax
 from denwa.rating.tariff import NoPriceError, Price, Tariff, TaxClass
 from denwa.storage.contracts_store import SqlContractsStore
@@ -68,6 +78,8 @@ def dial(ctx: click.Context, number: str, subscriber: str | None, day: datetime 
     on = day.date() if day else utc_now().astimezone(TOKYO).date()
     plan = numbering_plan(settings)
     caller = phone_number(subscriber) if subscriber else None
+    if _tell_box(settings, number, as_json):
+        return
     read = plan.read(number, on)
     refused = _refused_by_plan(read) if isinstance(read, Refusal) else None
     if caller:
@@ -81,6 +93,28 @@ def dial(ctx: click.Context, number: str, subscriber: str | None, day: datetime 
             click.echo(json.dumps(_as_json(number, read, tariff, price, with_tax), ensure_ascii=False))
         else:
             click.echo(_as_text(plan, read, price, with_tax, on))
+
+
+def _tell_box(settings: Settings, dialled: str, as_json: bool) -> bool:
+    """The numbers of the voicemail box (V6): calls to them go to nobody and cost nothing. False: it is another."""
+    numbers = box_numbers(settings)
+    short = numbers.is_short(dialled)
+    if not short and not (numbers.access and _is_number(dialled, numbers.access)):
+        return False
+    if as_json:
+        fields = {"dialled": dialled, "allowed": True, "service": "voicemail-box", "pin": not short, "yen_per_unit": 0}
+        click.echo(json.dumps(fields, ensure_ascii=False))
+    else:
+        pin = "不要 (加入者ご自身の電話から)" if short else "必要 (電話番号と暗証番号)"
+        click.echo(f"種別: 留守番電話サービス (voicemail box)\n料金: 無料\n暗証番号: {pin}")
+    return True
+
+
+def _is_number(dialled: str, e164: str) -> bool:
+    try:
+        return PhoneNumber.parse(dialled).e164 == e164
+    except NumberFault:
+        return False
 
 
 def _refused_by_plan(found: Refusal) -> _Refused:

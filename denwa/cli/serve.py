@@ -24,7 +24,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from denwa.cli.billing_day import BillingDay, StepProcess
-from denwa.cli.box_wiring import access_number_fault
+from denwa.cli.box_wiring import access_number_fault, box_access
 from denwa.cli.demo import ensure_demo
 from denwa.cli.desk import data_folder_key, utc_now
 from denwa.cli.gateway_wiring import tls_names
@@ -164,9 +164,7 @@ class Service:
 
     async def _start(self, stack: contextlib.AsyncExitStack, main: Engine, journal: Engine) -> None:
         settings = self._settings
-        voicemail = VoicemailService(
-            settings, MailboxStore(main), OutboxStore(main), OwnerStore(main), deadlines=DeadlineStore(main)
-        )
+        voicemail = self._open_voicemail(main)
         places = VoicemailPlacesOfService(voicemail)
         rater = open_rater(settings, main, journal)
         prices = TariffPrices(rater.tariffs)
@@ -225,6 +223,17 @@ class Service:
                 "SIP on %s port %d (UDP, TCP)%s", one.bind, one.port, f", {one.tls_port} (TLS)" * (one.tls_port > 0)
             )
         log.info("web on http://%s:%d/", settings.http.bind, settings.http.port)
+
+    def _open_voicemail(self, main: Engine) -> VoicemailService:
+        settings = self._settings
+        return VoicemailService(
+            settings,
+            MailboxStore(main),
+            OutboxStore(main),
+            OwnerStore(main),
+            deadlines=DeadlineStore(main),
+            access=box_access(settings, main, data_folder_key(main, settings)),
+        )
 
     def _open_journal(self, server: SipServer, store: JournalStore) -> JournalWriter:
         """The journal, and what it kept taken up by the engine before the first message comes."""

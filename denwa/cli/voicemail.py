@@ -15,6 +15,7 @@ import click
 
 from denwa.cli.desk import databases, phone_number, utc_now
 from denwa.cli.main import StateError, settings_of
+from denwa.cli.voicemail_pin import pin
 from denwa.config.settings import Settings
 from denwa.control.socket import tell
 from denwa.numbering import PhoneNumber
@@ -60,6 +61,9 @@ def mailbox(settings: Settings, number: str) -> Iterator[Mailbox]:
 @click.group()
 def voicemail() -> None:
     """Messages of a subscriber. NUMBER in every form; ID as `list` shows it."""
+
+
+voicemail.add_command(pin)
 
 
 @voicemail.command("list")
