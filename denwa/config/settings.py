@@ -118,6 +118,8 @@ class Voicemail(Section):
     max_workers: int = Field(28, ge=1)
     drain_seconds: float = Field(75, ge=0)  # a message being left at SIGTERM: guidance, tone and 60 s fit
     max_seconds: int = Field(60, ge=1)
+    silence_seconds: float = Field(8, ge=0)  # so long nobody speaks: the end of a message; 0: never
+    wideband: bool = False  # messages that came over G.722 keep their 16 kHz
     max_messages: int = Field(10, ge=1)
     warn_left: int = Field(2, ge=0)  # the owner is told by mail when only so many more fit; 0: never
     warn_hours: int = Field(24, ge=0)  # … and so long before messages are deleted; 0: never

@@ -1,7 +1,8 @@
 """From the spool into the mailbox: what becomes of a call that a worker has finished, or died with (V3-V5, V7).
 
-Safe to repeat at any point: the sound is moved first, then one transaction stores the message, queues the mail and
-gives the place back, then the spool entry goes. A kill in between is made good by doing it again.
+Safe to repeat at any point: the sound is treated and put into the store first, and only then the recording is emptied;
+then one transaction stores the message, queues the mail and gives the place back, then the spool entry goes. A kill in
+between is made good by doing it again.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from denwa.voicemail import spool, wav
+from denwa.voicemail.kept_sound import keep
 from denwa.voicemail.letters import Kind, Letter, Sender, message_id
 from denwa.voicemail.mail.warning import almost_full
 from denwa.voicemail.ports import Envelope, Mailboxes, Message, Owner, Owners, Recording, SoundStore
@@ -41,6 +43,7 @@ class Rules:
     max_messages: int
     keep_days: int
     warn_left: int = 0  # how many more messages fit when the owner is told; 0: never
+    wideband: bool = False  # 16 kHz of calls over G.722 are kept
 
     @property
     def keep(self) -> timedelta:
@@ -150,15 +153,18 @@ class Depositor:
         """Put the sound in its place; None when there is none worth keeping."""
         key = sound_key(taken.mailbox, taken.lease)
         source = spool.sound_path(self._spool, taken.lease)
-        if source.exists():
-            duration = wav.repair(source, self._rules.max_seconds * 1000)
-            recorded_at = _moment(source.stat().st_mtime_ns // 1_000_000)
-            if duration < wav.SHORTEST_MS:
+        duration: int | None
+        ended_at = source.stat().st_mtime_ns // 1_000_000 if source.exists() else None
+        if ended_at is not None and source.stat().st_size:
+            wav.repair(source, self._rules.max_seconds * 1000)
+            draft = spool.draft_path(self._spool, taken.lease)
+            duration = keep(source, draft, wide=self._rules.wideband)
+            if duration is None:
                 return None
-            self._sounds.put(source, key)
-        elif self._sounds.has(key):  # killed after the move
+            self._sounds.put(draft, key)
+            wav.empty(source)
+        elif self._sounds.has(key):  # killed after it was put there
             duration = self._sounds.duration_ms(key)
-            recorded_at = _moment(taken.called_at_ms + duration)
         else:
             return None
         return Recording(
@@ -169,7 +175,7 @@ class Depositor:
             call_id=taken.call_id,
             cause=taken.cause,
             called_at=_moment(taken.called_at_ms),
-            recorded_at=recorded_at,
+            recorded_at=_moment(ended_at if ended_at is not None else taken.called_at_ms + duration),
             duration_ms=duration,
             size=self._sounds.size(key),
             sound=key,

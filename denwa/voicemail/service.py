@@ -104,7 +104,7 @@ class VoicemailService:
             mailboxes,
             owners,
             self._sender,
-            Rules(rules.max_seconds, rules.max_messages, rules.keep_days, rules.warn_left),
+            Rules(rules.max_seconds, rules.max_messages, rules.keep_days, rules.warn_left, rules.wideband),
             self._changed_in_thread,
         )
         self.on_change: Callable[[str], None] = lambda mailbox: None

@@ -7,6 +7,7 @@ import wave
 from pathlib import Path
 
 from denwa.config.settings import DATA, Settings
+from denwa.voicemail import wav
 from denwa.voicemail.faults import VoicemailSettingsFault
 from denwa.voicemail.leases import PLACES
 from denwa.voicemail.mail.templates import Templates, read_templates
@@ -16,6 +17,7 @@ from denwa.voicemail.transport import MaildirTransport, SmtpServer, SmtpTranspor
 from denwa.voicemail.worker_process import PoolOptions
 
 DEFAULT_GREETING = DATA / "prompts" / "voicemail-greeting.wav"
+SAVED = DATA / "prompts" / "voicemail-saved.wav"
 PORTS_NEEDED = 4 * PLACES  # RTP and RTCP of each call, twice over: a port may be in use by another program
 
 
@@ -45,7 +47,10 @@ def pool_options(settings: Settings, spool: Path) -> PoolOptions:
         spool=spool,
         greeting=rules.greeting or DEFAULT_GREETING,
         tone=spool.parent / "tone.wav",
+        saved=SAVED,
         max_seconds=rules.max_seconds,
+        silence_seconds=rules.silence_seconds,
+        clock_rate=wav.WIDE_RATE if rules.wideband else wav.RATE,
         media_address=rules.bind,
         rtp_port_min=rules.rtp_port_min,
         rtp_port_max=rules.rtp_port_max,

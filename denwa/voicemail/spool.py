@@ -39,6 +39,11 @@ def sound_path(spool: Path, lease: str) -> Path:
     return spool / f"{lease}{_SOUND}"
 
 
+def draft_path(spool: Path, lease: str) -> Path:
+    """The sound that is to be kept, until it is in the store."""
+    return spool / f"{lease}{_SOUND}.tmp"
+
+
 def sidecar_path(spool: Path, lease: str) -> Path:
     return spool / f"{lease}{_SIDECAR}"
 

@@ -1,4 +1,4 @@
-"""Recordings as WAV, 8 kHz, 16-bit, mono (V5): length, and repair of a file whose writer was killed (V7)."""
+"""Recordings as WAV, 16-bit, mono: length, and repair of a file whose writer was killed (V7)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import struct
 import wave
 from pathlib import Path
 
-RATE = 8000  # frames a second
+RATE = 8000  # frames a second (V5) ...
+WIDE_RATE = 16000  # ... or, if the operator chose so, of sound that came over G.722
 FRAME_BYTES = 2
 HEADER_BYTES = 44  # RIFF, fmt and data headers as the recorder writes them
-SHORTEST_MS = 100  # less sound than this is no message but a call notice
 
 _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 
@@ -36,17 +36,18 @@ def repair(path: Path, longest_ms: int) -> int:
     """
     with path.open("r+b") as file:
         times = os.fstat(file.fileno())
+        rate = _rate(file.read(HEADER_BYTES))
         size = file.seek(0, os.SEEK_END)
         frames = max(0, size - HEADER_BYTES) // FRAME_BYTES
-        frames = min(frames, longest_ms * RATE // 1000)
+        frames = min(frames, longest_ms * rate // 1000)
         data = frames * FRAME_BYTES
         file.truncate(HEADER_BYTES + data)
         file.seek(0)
-        file.write(_header(data))
+        file.write(_header(data, rate))
         file.flush()
         os.utime(file.fileno(), ns=(times.st_atime_ns, times.st_mtime_ns))
         os.fsync(file.fileno())
-    return length_ms(frames)
+    return frames * 1000 // rate
 
 
 def duration_ms(path: Path) -> int:
@@ -55,8 +56,13 @@ def duration_ms(path: Path) -> int:
         return sound.getnframes() * 1000 // sound.getframerate()
 
 
-def length_ms(frames: int) -> int:
-    return frames * 1000 // RATE
+def empty(path: Path) -> None:
+    """Forget the sound of a file and keep its time of modification."""
+    with path.open("r+b") as file:
+        times = os.fstat(file.fileno())
+        file.truncate(0)
+        os.utime(file.fileno(), ns=(times.st_atime_ns, times.st_mtime_ns))
+        os.fsync(file.fileno())
 
 
 def tone(hertz: int = 1000, milliseconds: int = 500, level: float = 0.5) -> bytes:
@@ -70,9 +76,15 @@ def tone(hertz: int = 1000, milliseconds: int = 500, level: float = 0.5) -> byte
     return _header(frames * FRAME_BYTES) + struct.pack(f"<{frames}h", *samples)
 
 
-def _header(data: int) -> bytes:
+def _rate(head: bytes) -> int:
+    """Of what the recorder wrote; it writes the header with the first block, so without one there is no sound."""
+    rate = struct.unpack_from("<I", head, 24)[0] if len(head) == HEADER_BYTES else RATE
+    return WIDE_RATE if rate == WIDE_RATE else RATE
+
+
+def _header(data: int, rate: int = RATE) -> bytes:
     riff = HEADER_BYTES - 8 + data
-    byte_rate = RATE * FRAME_BYTES
+    byte_rate = rate * FRAME_BYTES
     return _HEADER.pack(
-        b"RIFF", riff, b"WAVE", b"fmt ", 16, 1, 1, RATE, byte_rate, FRAME_BYTES, 8 * FRAME_BYTES, b"data", data
+        b"RIFF", riff, b"WAVE", b"fmt ", 16, 1, 1, rate, byte_rate, FRAME_BYTES, 8 * FRAME_BYTES, b"data", data
     )

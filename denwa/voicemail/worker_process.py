@@ -19,7 +19,10 @@ class PoolOptions:
     spool: Path
     greeting: Path
     tone: Path
+    saved: Path
     max_seconds: int
+    silence_seconds: float
+    clock_rate: int
     media_address: str
     rtp_port_min: int
     rtp_port_max: int
@@ -48,7 +51,10 @@ class WorkerProcess:
                 *("--spool", str(options.spool)),
                 *("--greeting", str(options.greeting)),
                 *("--tone", str(options.tone)),
+                *("--saved", str(options.saved)),
                 *("--max-seconds", str(options.max_seconds)),
+                *("--silence-seconds", str(options.silence_seconds)),
+                *("--clock-rate", str(options.clock_rate)),
                 *("--media-address", options.media_address),
                 *("--rtp-first", str(first)),
                 *("--rtp-last", str(last)),

@@ -30,7 +30,7 @@ NUMBER = "+815050010001"
 CALLER = "+819012345678"
 PROMPTS = DATA / "prompts"
 GREETING = PROMPTS / "count-1.wav"  # 0.95 s
-SPEECH = PROMPTS / "barred.wav"  # 4.5 s, what the caller says
+SPEECH = Path(__file__).with_name("speech.wav")  # 7.1 s without a pause: what the caller says, kept as long as it is
 PHONE = Path(__file__).parent / "phone_process.py"
 
 

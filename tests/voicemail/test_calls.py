@@ -118,7 +118,7 @@ async def test_message_with_attachment_arrives_in_the_maildir_and_is_deleted_if_
     settings = settings_for(tmp_path)
     store = MailboxStore(engine)
     async with running(settings, engine) as service:
-        call = await PhoneCall.to((await place_for(service, mailbox="+815050010002")).uri, seconds=2.5)
+        call = await PhoneCall.to((await place_for(service, mailbox="+815050010002")).uri, seconds=3.3)
         await call.over()
         [mail] = await eventually(lambda: _mails(settings.data_dir / "mail"))
         await eventually(lambda: not store.messages("+815050010002"))
@@ -135,7 +135,7 @@ async def test_killed_worker_leaves_a_message_of_what_was_recorded(tmp_path, eng
         call = await PhoneCall.to(place.uri)
         answered = await call.until("CONFIRMED")
         wav = settings.data_dir / "voicemail" / "spool" / f"{place.lease}.wav"
-        await eventually(lambda: wav.exists() and wav.stat().st_size > 16000)
+        await eventually(lambda: wav.exists() and wav.stat().st_size > 24000)
         _kill_workers(settings)
         killed = asyncio.get_running_loop().time()
         [message] = await stored(engine)
@@ -145,7 +145,7 @@ async def test_killed_worker_leaves_a_message_of_what_was_recorded(tmp_path, eng
         assert await again.over() == 200
     assert answered
     # The recorder writes blocks of 4096 bytes: at most 0.26 s of what it had is lost.
-    assert message.recording.duration_ms >= 16000 // 16 - 260
+    assert message.recording.duration_ms >= 24000 // 16 - 260
     assert likeness(SPEECH, sound_of(settings, message)) > 0.9
 
 
@@ -185,7 +185,7 @@ async def test_killed_service_finds_the_message_that_its_worker_went_on_recordin
     call = await PhoneCall.to(uri)
     await call.until("CONFIRMED")
     folder = settings.data_dir / "voicemail" / "spool"
-    await eventually(lambda: any(wav.stat().st_size > 16000 for wav in folder.glob("*.wav")))
+    await eventually(lambda: any(wav.stat().st_size > 24000 for wav in folder.glob("*.wav")))
     first.kill()
     await first.wait()
     async with running(settings, engine) as service:
@@ -225,7 +225,7 @@ async def test_eleventh_message_is_refused_also_when_two_call_at_once(tmp_path, 
     """V3 with limit 2: one stored, then two callers at once get one place between them."""
     settings = settings_for(tmp_path, max_messages=2)
     async with running(settings, engine) as service:
-        call = await PhoneCall.to((await place_for(service)).uri, seconds=2.5)
+        call = await PhoneCall.to((await place_for(service)).uri, seconds=3.3)
         await call.over()
         await stored(engine)
         answers = await asyncio.gather(service.lease(request()), service.lease(request()))
@@ -240,7 +240,7 @@ async def test_stop_closes_recordings_and_keeps_them(tmp_path, engine):
         place = await place_for(service)
         call = await PhoneCall.to(place.uri)
         wav = settings.data_dir / "voicemail" / "spool" / f"{place.lease}.wav"
-        await eventually(lambda: wav.exists() and wav.stat().st_size > 16000)
+        await eventually(lambda: wav.exists() and wav.stat().st_size > 24000)
     assert await call.over() == 200  # our BYE
     [message] = MailboxStore(engine).messages(NUMBER)
     assert message.recording.duration_ms >= 1000

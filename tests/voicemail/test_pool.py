@@ -34,7 +34,7 @@ from tests.voicemail.worker_pids import worker_pids
 
 pytestmark = pytest.mark.live
 
-HEARD = 16000  # bytes: a second
+HEARD = 24000  # bytes: a second and a half, of which a message can be made
 
 
 @pytest.fixture

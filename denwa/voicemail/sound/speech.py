@@ -14,6 +14,7 @@ from denwa.voicemail.sound.tones import Mask, tonal
 QUIETEST = -55.0  # dBFS; below it nobody is understood
 ABOVE_NOISE = 7.0  # dB by which speech is louder than the noise of its line
 NOISE_SPREAD = 3.0  # dB between the quietest windows if they are noise and not the soft parts of speech
+BELOW_SPEECH = 14.0  # dB by which it is softer than the loudest words then
 CAUTIOUS = -42.0  # dBFS; without a clear noise nothing louder than this is taken for silence
 FLAT = 6.0  # dB; a sound that is never louder or softer by more is a line's noise, a fan, a tone
 LINGER = 2  # windows: pauses up to so long belong to the speech around them when it is measured
@@ -44,8 +45,8 @@ def find_speech(sound: Sound, pad: float = 0.3) -> Speech:
         return NOBODY
     tones = tonal(found, QUIETEST)
     levels = found.levels
-    noise = _noise(levels[~tones])
-    active = _without_clicks((levels > threshold(levels[~tones])) & ~tones)
+    bar, noise = judged(levels[~tones])
+    active = _without_clicks((levels > bar) & ~tones)
     if not active.any():
         return NOBODY
     first, last = _extent(active, tones, found, round(pad * sound.rate))
@@ -60,20 +61,17 @@ def find_speech(sound: Sound, pad: float = 0.3) -> Speech:
     )
 
 
-def threshold(levels: Levels) -> float:
-    """dBFS above which somebody speaks. `levels`: of all windows that are no tone."""
+def judged(levels: Levels) -> tuple[float, float]:
+    """dBFS above which somebody speaks, and those of the line's noise (`SILENT` if it cannot be told from soft words).
+    `levels`: of all windows that are no tone."""
     if not len(levels):
-        return QUIETEST
+        return QUIETEST, SILENT
     quietest, low, loudest = (float(value) for value in np.percentile(levels, (5, 20, 97)))
     if loudest - quietest < FLAT:
-        return max(QUIETEST, loudest + ABOVE_NOISE)
-    if low - quietest < NOISE_SPREAD:
-        return max(QUIETEST, low + ABOVE_NOISE)
-    return max(QUIETEST, min(CAUTIOUS, low + ABOVE_NOISE))
-
-
-def _noise(levels: Levels) -> float:
-    return float(np.percentile(levels, 10)) if len(levels) else SILENT
+        return max(QUIETEST, loudest + ABOVE_NOISE), loudest
+    if low - quietest < NOISE_SPREAD and loudest - low > BELOW_SPEECH:
+        return max(QUIETEST, low + ABOVE_NOISE), low
+    return max(QUIETEST, min(CAUTIOUS, low + ABOVE_NOISE)), SILENT
 
 
 def _without_clicks(active: Mask) -> Mask:

@@ -26,7 +26,10 @@ def main() -> int:
         spool=arguments.spool,
         greeting=arguments.greeting,
         tone=arguments.tone,
+        saved=arguments.saved,
         max_seconds=arguments.max_seconds,
+        silence_seconds=arguments.silence_seconds,
+        clock_rate=arguments.clock_rate,
         media_address=arguments.media_address,
         rtp_first=arguments.rtp_first,
         rtp_last=arguments.rtp_last,
@@ -53,7 +56,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--spool", type=Path, required=True)
     parser.add_argument("--greeting", type=Path, required=True)
     parser.add_argument("--tone", type=Path, required=True)
+    parser.add_argument("--saved", type=Path, required=True)
     parser.add_argument("--max-seconds", type=int, required=True)
+    parser.add_argument("--silence-seconds", type=float, required=True)
+    parser.add_argument("--clock-rate", type=int, required=True)
     parser.add_argument("--media-address", required=True)
     parser.add_argument("--rtp-first", type=int, required=True)
     parser.add_argument("--rtp-last", type=int, required=True)

@@ -16,6 +16,8 @@ import pjsua2 as pj
 
 from denwa.voicemail import spool, wav
 from denwa.voicemail.flow import Action, Event, State, step
+from denwa.voicemail.keys import key_of_info
+from denwa.voicemail.sound.listening import Heard, Listener
 from denwa.voicemail.spool import Hold, Taken
 from denwa.voicemail.worker.endpoint import Options
 from denwa.voicemail.worker.lone_call import LoneCall
@@ -23,6 +25,7 @@ from denwa.voicemail.worker.lone_call import LoneCall
 # The recorder runs a little longer than the longest message; the file is cut to length when it is stored.
 LIMIT_MARGIN = 0.04  # seconds
 CLOSE_PATIENCE = 1.0  # seconds until a recording is told closed though its header is not written
+END_KEY = "#"
 
 
 class Desk(Protocol):
@@ -55,16 +58,20 @@ class Player(pj.AudioMediaPlayer):
 
 
 class Call(LoneCall):
-    def __init__(self, account: pj.Account, call_id: int, desk: Desk, lease: Taken) -> None:
+    """`greeting`: the WAV file of the subscriber's own; "" for the service's."""
+
+    def __init__(self, account: pj.Account, call_id: int, desk: Desk, lease: Taken, greeting: str = "") -> None:
         super().__init__(account, call_id)
         self.desk = desk
         self.taken = replace(lease, called_at_ms=time.time_ns() // 1_000_000)
         self.state = State.ANSWERED
+        self._greeting = Path(greeting) if greeting else desk.options.greeting
         self._media: pj.AudioMedia | None = None
         self._confirmed = False
         self._player: Player | None = None
         self._recorder: pj.AudioMediaRecorder | None = None
         self._recording_since = 0.0
+        self._listener: Listener | None = None
         self._hold: Hold | None = None
         self._closing_since: float | None = None
         self._freed = False
@@ -99,6 +106,15 @@ class Call(LoneCall):
                 self.desk.later(self._established)
                 return
 
+    def onDtmfDigit(self, prm: Any) -> None:
+        self._keyed(str(prm.digit))
+
+    def onCallTsxState(self, prm: Any) -> None:
+        event = prm.e
+        if event.type != pj.PJSIP_EVENT_TSX_STATE or event.body.tsxState.type != pj.PJSIP_EVENT_RX_MSG:
+            return
+        self._keyed(key_of_info(event.body.tsxState.src.rdata.wholeMsg))
+
     # The flow
 
     def happened(self, event: Event) -> None:
@@ -114,6 +130,8 @@ class Call(LoneCall):
         longest = self.desk.options.max_seconds + LIMIT_MARGIN
         if self.state is State.RECORDING and now - self._recording_since >= longest:
             self.happened(Event.LIMIT)
+        if self.state is State.RECORDING:
+            self._listen(now)
         if self._closing_since is not None:
             path = spool.sound_path(self.desk.options.spool, self.lease)
             if wav.is_complete(path) or now - self._closing_since > CLOSE_PATIENCE:
@@ -142,6 +160,33 @@ class Call(LoneCall):
         except pj.Error as fault:
             self._failed(fault)
 
+    def _keyed(self, key: str) -> None:
+        if key == END_KEY:
+            self.desk.later(self._end_key)
+
+    def _end_key(self) -> None:
+        if self.state is State.RECORDING:
+            self._done()
+        else:
+            self.happened(Event.KEY)
+
+    def _done(self) -> None:
+        """The caller is done: thanked if there is something to be kept."""
+        spoke = self._listener is not None and self._listener.spoke
+        self.happened(Event.FINISHED if spoke else Event.NOTHING)
+
+    def _listen(self, now: float) -> None:
+        assert self._listener is not None  # made with the recorder
+        assert self._media is not None
+        try:
+            heard = self._listener.hear(self._media.getTxLevel(), now)
+        except pj.Error:  # between the end of a sound and its being set up anew
+            return
+        if heard is Heard.SILENCE:
+            self._done()
+        elif heard is Heard.BUSY:
+            self.happened(Event.NOTHING)  # nobody is there to be thanked
+
     def _failed(self, fault: pj.Error) -> None:
         """The library could not do it: end the call rather than let it hang."""
         self.desk.tell("fault", lease=self.lease, text=fault_text(fault))
@@ -151,13 +196,15 @@ class Call(LoneCall):
     def _perform(self, action: Action) -> None:
         match action:
             case Action.GREET:
-                self._play(self.desk.options.greeting)
+                self._play(self._greeting if self._greeting.is_file() else self.desk.options.greeting)
             case Action.BEEP:
                 self._play(self.desk.options.tone)
             case Action.RECORD:
                 self._record()
             case Action.CLOSE:
                 self._close()
+            case Action.THANK:
+                self._play(self.desk.options.saved)
             case Action.BYE:
                 leave = pj.CallOpParam(True)
                 leave.statusCode = 480  # the answer if none was sent yet; else a BYE goes out
@@ -190,6 +237,7 @@ class Call(LoneCall):
         recorder.createRecorder(str(spool.sound_path(self.desk.options.spool, self.lease)))
         self._recorder = recorder
         self._recording_since = time.monotonic()
+        self._listener = Listener(self.desk.options.silence_seconds, self._recording_since)
         assert self._media is not None  # RECORD follows ESTABLISHED
         self._media.startTransmit(recorder)
 

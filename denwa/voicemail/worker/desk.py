@@ -27,13 +27,14 @@ class Desk:
         self.options = options
         self._lines = lines
         self._leases: dict[str, Taken | Path | Visit] = {}  # a message to take, a prompt to say, a box to tell
+        self._greetings: dict[str, str] = {}  # by lease: files of own greetings
         self._calls: list[Call | GuidanceCall | BoxCall] = []
         self._tasks: list[Callable[[], None]] = []
         self._dropped: list[Any] = []
         self._stopping: float | None = None
         self._leave_asked = False
         self._leaving = False
-        self._endpoint = open_endpoint()
+        self._endpoint = open_endpoint(options.clock_rate)
         transport, self.port = open_transport(self._endpoint)
         self._endpoint.libStart()
         self._account = _Account(self)
@@ -66,7 +67,7 @@ class Desk:
         elif isinstance(taken, Visit):
             call = BoxCall(account, call_id, self, lease, taken)
         else:
-            call = Call(account, call_id, self, taken)
+            call = Call(account, call_id, self, taken, self._greetings.pop(lease, ""))
         self._calls.append(call)
         try:
             call.accept()
@@ -113,6 +114,7 @@ class Desk:
         for command in self._lines.commands():
             match command:
                 case {"do": "lease", "lease": str(lease), **fields}:
+                    self._greetings[lease] = fields.pop("greeting", "")
                     self._leases[lease] = Taken(lease=lease, called_at_ms=0, **fields)
                 case {"do": "guide", "lease": str(lease), "prompt": str(prompt)}:
                     self._leases[lease] = Path(prompt)
@@ -121,6 +123,7 @@ class Desk:
                 case {"do": "answer", "lease": str(lease)}:
                     self._answer(lease, command)
                 case {"do": "forget", "lease": str(lease)}:
+                    self._greetings.pop(lease, None)
                     if self._leases.pop(lease, None) is not None:
                         self.tell("forgotten", lease=lease)
                 case {"do": "ping"}:

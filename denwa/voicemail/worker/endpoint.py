@@ -10,7 +10,6 @@ import pjsua2 as pj
 # Bandwidth order (C3). What is not listed is switched off, so an offer without any of these is answered 488.
 CODECS = ("speex/8000", "iLBC/8000", "GSM/8000", "PCMU/8000", "G722/16000")
 SIP_ADDRESS = "127.0.0.1"
-CLOCK_RATE = 8000
 PACKET_MS = 20
 
 
@@ -21,13 +20,16 @@ class Options:
     spool: Path
     greeting: Path
     tone: Path
+    saved: Path  # said when a message is kept
     max_seconds: int
+    silence_seconds: float
+    clock_rate: int  # of recordings: 8000 or 16000
     media_address: str
     rtp_first: int
     rtp_last: int
 
 
-def open_endpoint() -> pj.Endpoint:
+def open_endpoint(clock_rate: int) -> pj.Endpoint:
     """The library without threads of its own that call back: everything happens in `libHandleEvents`."""
     endpoint = pj.Endpoint()
     endpoint.libCreate()
@@ -38,7 +40,7 @@ def open_endpoint() -> pj.Endpoint:
     config.uaConfig.userAgent = "Denwa voicemail"
     media = config.medConfig
     media.noVad = True  # sound flows all the time, so a NAT stays open
-    media.clockRate = media.sndClockRate = CLOCK_RATE
+    media.clockRate = media.sndClockRate = clock_rate
     media.audioFramePtime = media.ptime = PACKET_MS
     media.ecTailLen = 0
     endpoint.libInit(config)

@@ -1,6 +1,7 @@
 """How a worker and the service talk: JSON objects, one a line, on the worker's stdin and stdout.
 
-To the worker: ``{"do": "lease", …Taken without called_at_ms}``, ``{"do": "guide", "lease": …, "prompt": file}``,
+To the worker: ``{"do": "lease", …Taken without called_at_ms,
+"greeting": file or ""}``, ``{"do": "guide", "lease": …, "prompt": file}``,
 ``{"do": "box", "lease": …, "own": from the own phone, "folder": for its files, "prompts": folders}``,
 ``{"do": "answer", "lease": …, "answer": …}`` (to an ``ask``, which has ``what``; see box.py),
 ``{"do": "forget", "lease": …}``, ``{"do": "ping"}``, ``{"do": "leave"}`` (end when the last call is over),
