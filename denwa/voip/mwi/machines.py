@@ -72,17 +72,17 @@ SUBSCRIPTION: Final[Table] = {
     (_S.PAUSED, _E.AGAIN): (_S.SENDING, (_A.SEND,)),
     (_S.PAUSED, _E.CLOSE): (_S.LAST, (_A.SEND_LAST,)),
     (_S.ENDING, _E.TAKEN): (_S.LAST, (_A.SEND_LAST,)),
-    (_S.ENDING, _E.LATER): (_S.OVER, (_A.FORGET,)),
+    (_S.ENDING, _E.LATER): (_S.OVER, _FAILED),
     (_S.LAST, _E.TAKEN): (_S.OVER, (_A.FORGET,)),
-    (_S.LAST, _E.LATER): (_S.OVER, (_A.FORGET,)),
+    (_S.LAST, _E.LATER): (_S.OVER, _FAILED),
     (_S.SENDING, _E.REFUSED): (_S.OVER, _FAILED),
     (_S.SENDING, _E.UNREACHED): (_S.OVER, _FAILED),
     (_S.OUTDATED, _E.REFUSED): (_S.OVER, _FAILED),
     (_S.OUTDATED, _E.UNREACHED): (_S.OVER, _FAILED),
-    (_S.ENDING, _E.REFUSED): (_S.OVER, (_A.FORGET,)),
-    (_S.ENDING, _E.UNREACHED): (_S.OVER, (_A.FORGET,)),
-    (_S.LAST, _E.REFUSED): (_S.OVER, (_A.FORGET,)),
-    (_S.LAST, _E.UNREACHED): (_S.OVER, (_A.FORGET,)),
+    (_S.ENDING, _E.REFUSED): (_S.OVER, _FAILED),
+    (_S.ENDING, _E.UNREACHED): (_S.OVER, _FAILED),
+    (_S.LAST, _E.REFUSED): (_S.OVER, _FAILED),
+    (_S.LAST, _E.UNREACHED): (_S.OVER, _FAILED),
 }
 
 LAMP: Final[Table] = {
