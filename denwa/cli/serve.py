@@ -40,6 +40,7 @@ from denwa.cli.wiring import (
     VoicemailPlacesOfService,
     engine_counters,
     engine_gauges,
+    engine_levels,
     listening,
     make_engine,
     names_of_gateways,
@@ -268,7 +269,7 @@ class Service:
         def health() -> dict[str, bool]:
             return {"sip": server.ready, "rating": not rating.failed}
 
-        application = web_application(health, lambda: engine_counters(server), gauges)
+        application = web_application(health, lambda: engine_counters(server), gauges, lambda: engine_levels(server))
         http = self._settings.http
         web = uvicorn.Server(
             uvicorn.Config(application, host=http.bind, port=http.port, log_level="warning", lifespan="off")

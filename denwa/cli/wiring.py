@@ -315,6 +315,12 @@ def engine_counters(server: SipServer) -> dict[tuple[str, str], int]:
     return dict(server.engine.ctx.counters)
 
 
+def engine_levels(server: SipServer) -> dict[tuple[str, str], float]:
+    """Gauges of each gateway by its name."""
+    ready = server.engine.ctx.lines.in_service(time.monotonic())
+    return {("gateway_in_service", name): float(usable) for name, usable in ready.items()}
+
+
 def engine_gauges(server: SipServer, folders: Iterable[Path]) -> dict[str, float]:
     engine = server.engine
     certificates = server.certificates

@@ -13,6 +13,9 @@ from denwa.voip.gateways.trunk import PLAIN, Address, Trunk
 from denwa.voip.sip.peer import Peer, flow_text
 
 MOST_TRIES: Final = 6  # addresses that one call is tried at
+# What becomes of calls at a gateway: `tried` at it, of these `answered`, `refused` (it speaks for the called side),
+# `failed` (it speaks for itself, or not at all) or `cancelled`; and `received` from it.
+KINDS: Final = ("tried", "answered", "refused", "failed", "cancelled", "received")
 
 
 class Line:
@@ -93,7 +96,16 @@ class Lines:
         self.counting = any(gateway.trunk.max_calls for gateway in self.gateways.values())
         self.by_class = any(gateway.trunk.classes for gateway in self._outgoing)
         self.held: defaultdict[int, list[Gateway]] = defaultdict(list)  # by call: the channels that it has
+        self._keys = {name: {kind: ("gateway_calls", f"{name} {kind}") for kind in KINDS} for name in self.gateways}
         self.changed()
+
+    def count(self, trunk: Trunk, kind: str) -> None:
+        """One call more of this gateway. `kind`: one of `KINDS`."""
+        self._counters[self._keys[trunk.name][kind]] += 1
+
+    def count_refusal(self, trunk: Trunk, status: int) -> None:
+        """The status of its last word on a call; 0: it said none."""
+        self._counters["gateway_refusals", f"{trunk.name} {status or 'silent'}"] += 1
 
     def changed(self) -> None:
         """Addresses have changed."""
@@ -130,6 +142,13 @@ class Lines:
         up = sum(line.health.usable(now) and not gateway.barred for gateway, line in lines)
         unlocated = sum(not gateway.lines for gateway in self._outgoing)
         return {"gateway_addresses_up": float(up), "gateway_addresses_down": float(len(lines) - up + unlocated)}
+
+    def in_service(self, now: float) -> dict[str, bool]:
+        """Of each gateway for outgoing calls: whether one would be tried at it now."""
+        return {
+            gateway.trunk.name: not gateway.barred and any(line.health.usable(now) for line in gateway.lines)
+            for gateway in self._outgoing
+        }
 
     def shown(self, now: float) -> list[dict[str, str | int]]:
         """For the operator: one entry for each address of each gateway, and one for a gateway without any."""

@@ -91,8 +91,10 @@ class InviteChain:
             return
         ctx.respond(server, 100, now)
         self._calls.add(call)
-        if ctx.lines.counting and verdict.trunk is not None:
-            ctx.lines.take(call.id, verdict.trunk)
+        if verdict.trunk is not None:
+            ctx.lines.count(verdict.trunk, "received")
+            if ctx.lines.counting:
+                ctx.lines.take(call.id, verdict.trunk)
         if verdict.caller is not None:
             self._admission.limits.open(call, call.subscriber, call.number_to, verdict.number_class)
         server.user = call

@@ -61,6 +61,13 @@ class Outward:
 
     def judge(self, call: Call, line: Line, response: Message, rang: bool, tries: int, now: float) -> Verdict:
         """What a failure (300 and above) from this line means; the line's health takes note."""
+        verdict = self._judge(call, line, response, rang, tries, now)
+        if verdict is not Verdict.AGAIN:
+            self._ctx.lines.count(line.trunk, "refused" if verdict is Verdict.FINAL else "failed")
+            self._ctx.lines.count_refusal(line.trunk, response.status)
+        return verdict
+
+    def _judge(self, call: Call, line: Line, response: Message, rang: bool, tries: int, now: float) -> Verdict:
         ctx = self._ctx
         status = response.status
         if status in (401, 407):
@@ -87,9 +94,16 @@ class Outward:
         ctx.lines.bad(line, f"it answers {response.status} and does not know us", now)
         return Verdict.UNKNOWN_TO_IT
 
+    def left(self, line: Line | None, *, cancelled: bool) -> None:
+        """The call went on without this line: its caller or our patience ended it, or what it said is of no use."""
+        if line is not None:
+            self._ctx.lines.count(line.trunk, "cancelled" if cancelled else "failed")
+
     def silent(self, call: Call, line: Line, now: float) -> None:
         """It said nothing, or could not be reached."""
         self._ctx.lines.bad(line, "it does not answer INVITE", now)
+        self._ctx.lines.count(line.trunk, "failed")
+        self._ctx.lines.count_refusal(line.trunk, 0)
         self._ctx.lines.give_back(call.id, line.trunk)
 
 

@@ -113,6 +113,8 @@ class CallSetup:
         branch = Branch(self, call, target, lease, tries)
         setup.branch = branch
         setup.tried.append(branch)
+        if target.line is not None and not tries:
+            ctx.lines.count(target.line.trunk, "tried")
         if target.line is not None and setup.targets:
             branch.due = ctx.timers.start(branch, SILENCE, SILENCE_LIMIT, now)
         else:
@@ -225,8 +227,10 @@ class CallSetup:
         call.session_interval = agree_timer(response, setup.asked_interval, setup.timer_supported)
         branch.due = 0.0
         line = branch.target.line
-        if line is not None and not line.health.spotless:
-            ctx.lines.good(line, now)
+        if line is not None:
+            ctx.lines.count(line.trunk, "answered")
+            if not line.health.spotless:
+                ctx.lines.good(line, now)
         ctx.group.calls.append(call.entry(None, "", 200))
         if call.forwarded:
             ctx.group.calls += call.forwarded_entries(None, "", 200)
@@ -240,6 +244,7 @@ class CallSetup:
         self, call: Call, setup: Setup, branch: Branch, response: Message, text: str, now: float
     ) -> None:
         """A 2xx whose offer nobody may answer (C3): it is taken and ended at once, the caller gets 488."""
+        self._outward.left(branch.target.line, cancelled=False)
         branch.due = 0.0
         branch.given_up = True
         self._dismiss_lease(branch)
@@ -265,6 +270,8 @@ class CallSetup:
         branch.due = 0.0
         branch.given_up = True
         self._dismiss_lease(branch)
+        if setup.cancelled or branch.timed_out:
+            self._outward.left(branch.target.line, cancelled=True)
         if setup.cancelled:
             self._unanswered.end(call, now)
             return
@@ -362,6 +369,7 @@ class CallSetup:
         branch.given_up = True
         branch.cancel_wanted = True
         self._dismiss_lease(branch)
+        self._outward.left(branch.target.line, cancelled=setup.cancelled or branch.timed_out)
         if not setup.cancelled:
             setup.failure = (480, None, "no answer")
             if branch.kind is TargetKind.VOICEMAIL:

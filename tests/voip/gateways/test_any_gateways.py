@@ -8,6 +8,7 @@ from itertools import pairwise
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from denwa.voip.gateways.lines import KINDS
 from denwa.voip.sip.message import Message
 from tests.voip.gateways.test_failover import FIRST, SECOND, THIRD, trunk
 from tests.voip.wire import SDP, Phone, Talk, Wire, answer
@@ -83,6 +84,9 @@ class Run:
         self.phone.invite("0312345678")
         self.go(45.0)
 
+    def count(self, kind: str) -> int:
+        return sum(self.wire.counters["gateway_calls", f"{number} {kind}"] for number in range(3))
+
     def go(self, seconds: float) -> None:
         until = self.wire.now + seconds
         while self.wire.now < until:
@@ -124,6 +128,17 @@ def test_one_call_is_up_at_one_gateway_at_most_and_the_caller_knows_of_it(
     else:  # it rings on at one of them, or one was asked to wait
         assert len(holding) <= 1
         assert run.wire.calls == []
+    assert_counted(run)
+
+
+def assert_counted(run: Run) -> None:
+    """Every try at a gateway has one outcome in the metrics, but for one that is still open."""
+    counted = {kind: run.count(kind) for kind in KINDS}
+    asked = sum(gateway.invite is not None for gateway in run.gateways.values())
+    over = sum(counted[kind] for kind in ("answered", "refused", "failed", "cancelled"))
+    assert counted["tried"] == asked
+    assert over == asked - (0 if run.caller_got else 1)
+    assert counted["answered"] == sum(message.status == 200 for message in run.caller_got[:1])
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
