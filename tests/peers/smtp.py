@@ -38,7 +38,7 @@ class MailServer:
         self.ca_file = folder / "ca.pem"
         self.refuse = ""
         self.log = EventLog("mail server")
-        certificate, key = _issue(folder)
+        certificate, key = issue_certificate(folder)
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(certificate, key)
         self._controller = Controller(
@@ -92,7 +92,7 @@ def _authenticate(server: SMTP, session: Session, envelope: Envelope, mechanism:
     return AuthResult(success=isinstance(data, LoginPassword) and data == good, handled=False)  # the server answers
 
 
-def _issue(folder: Path) -> tuple[Path, Path]:
+def issue_certificate(folder: Path) -> tuple[Path, Path]:
     """An authority (ca.pem) and a certificate for 127.0.0.1 and localhost signed by it."""
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])

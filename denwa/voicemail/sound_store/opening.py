@@ -32,7 +32,7 @@ def _objects(settings: Settings, folder: Path) -> Objects:
     from denwa.voicemail.sound_store.s3 import Bucket, S3Objects
 
     try:
-        authorities = sounds.ca_file.read_bytes() if sounds.ca_file else b""
+        authorities = sounds.ca_file.read_bytes() if sounds.ca_file else None
     except OSError as fault:
         raise VoicemailSettingsFault(f"sounds.ca_file: {sounds.ca_file}: {fault.strerror}") from None
     bucket = Bucket(

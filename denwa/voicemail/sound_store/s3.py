@@ -45,7 +45,7 @@ class Bucket:
     secret_key: str = field(repr=False)
     endpoint: str = ""
     prefix: str = ""
-    authorities: bytes = field(default=b"", repr=False)  # PEM, beside the system's
+    authorities: bytes | None = field(default=None, repr=False)  # PEM, beside the system's
     timeout: float = 10.0
 
 
@@ -61,7 +61,7 @@ class S3Objects:
         credentials = {"access_key_id": bucket.access_key, "secret_access_key": bucket.secret_key, "expires_at": None}
         client = {"timeout": timedelta(seconds=bucket.timeout), "allow_http": True}
         client["connect_timeout"] = timedelta(seconds=min(5.0, bucket.timeout))
-        if bucket.authorities:
+        if bucket.authorities is not None:
             client["root_certificate"] = bucket.authorities
         try:
             self._store = S3Store(
@@ -137,7 +137,7 @@ class S3Objects:
 def _reason(text: str) -> str:
     code = _CODE.search(text)
     if code:
-        return _WORDS.get(code[1], code[1])
+        return _WORDS.get(code[1], f"it says {code[1]}")
     for sign, words in _BELOW:
         if sign in text:
             return words
