@@ -17,7 +17,7 @@ from denwa.voip.push.parameters import (
 )
 from denwa.voip.sip.message import CONTACT
 from tests.voip.push.doorbell import RULES, push_phone, push_wire
-from tests.voip.wire import START_MS, Phone, text_of
+from tests.voip.wire import START_MS, Phone, call_up, text_of
 
 DAY = 86_400
 
@@ -38,6 +38,7 @@ def of(params: str) -> str:
         (";pn-provider=fcm", None),
         (";pn-provider;pn-prid=t", None),
         (";pn-prid=t", None),
+        (";pn-purr=r", None),
         ("", None),
     ],
 )
@@ -166,3 +167,15 @@ def test_phones_with_other_tokens_keep_their_bindings():  # R2
     wire.wait(1)
     push_phone(wire, prid="other", host="198.51.100.7").register(expires=DAY, call_id="from-elsewhere")
     assert wire.engine.registrar.count() == 2
+
+
+def test_a_phone_that_names_a_dialog_to_be_woken_for_is_called_like_any_other():
+    # R5, decision 0016: pn-purr is not offered, and does no harm
+    wire, doorbell = push_wire()
+    a, b = Phone(wire, 1), Phone(wire, 2)
+    a.contact += ";pn-purr=reference"
+    ok = b.register()
+    assert b"+sip.pnspurr" not in b"\n".join(ok.lines)
+    up = call_up(wire, a, b)
+    assert up.hang_up("callee").status == 200
+    assert doorbell.pushes == []
