@@ -35,6 +35,7 @@ COMMANDS = {
     "numbers": ("denwa.cli.numbers", "numbers", "numbers in use, stopped, resting on a day"),
     "adjust": ("denwa.cli.adjust", "adjust", "charges and credits beside calls"),
     "voicemail": ("denwa.cli.voicemail", "voicemail", "messages of a subscriber"),
+    "mail": ("denwa.cli.mail", "mail", "mails to subscribers, and a test of the mail server"),
     "config": ("denwa.cli.config", "config", "check configuration and data files"),
     "db": ("denwa.cli.db", "db", "schema migration and consistency"),
     "trace": ("denwa.cli.trace", "trace", "the message ladder of a call"),

@@ -19,6 +19,7 @@ from denwa.cli.voicemail_pin import pin
 from denwa.config.settings import Settings
 from denwa.control.socket import tell
 from denwa.numbering import PhoneNumber
+from denwa.storage.outbox_store import OutboxStore
 from denwa.storage.voicemail_store import MailboxStore, OwnerStore
 from denwa.voicemail.letters import JAPAN, caller_names, minutes_seconds
 from denwa.voicemail.ports import Message, SoundStore
@@ -34,6 +35,7 @@ class Mailbox:
     sounds: SoundStore
     keep: timedelta
     now: datetime
+    outbox: OutboxStore
 
     def messages(self) -> list[Message]:
         return [m for m in self.store.messages(self.number.e164) if self.deadline(m) > self.now]
@@ -55,7 +57,7 @@ def mailbox(settings: Settings, number: str) -> Iterator[Mailbox]:
         if OwnerStore(main).owner(owner.e164) is None:
             raise StateError(f"{owner.grouped()} is not the number of a subscriber")
         keep = timedelta(days=settings.voicemail.keep_days)
-        yield Mailbox(owner, MailboxStore(main), open_sounds(settings), keep, utc_now())
+        yield Mailbox(owner, MailboxStore(main), open_sounds(settings), keep, utc_now(), OutboxStore(main))
 
 
 @click.group()
@@ -96,12 +98,14 @@ def list_(ctx: click.Context, number: str, as_json: bool) -> None:
 def show(ctx: click.Context, number: str, message_id: int, as_json: bool) -> None:
     """Everything known of one message."""
     with mailbox(settings_of(ctx), number) as box:
-        described = _described(box, box.message(message_id))
+        message = box.message(message_id)
+        described = _described(box, message) | {"mails": _mails(box, message)}
     if as_json:
         click.echo(json.dumps(described, ensure_ascii=False))
         return
     for key, value in described.items():
-        click.echo(f"{key:<14}  {value}")
+        said = ", ".join(f"{one['id']} {one['state']}" for one in value) if key == "mails" else value
+        click.echo(f"{key:<14}  {said}".rstrip())
 
 
 @voicemail.command()
@@ -170,6 +174,14 @@ def _described(box: Mailbox, message: Message) -> dict[str, Any]:
         "heard": message.heard_at is not None,
         "kept_until": _iso(box.deadline(message)),
     }
+
+
+def _mails(box: Mailbox, message: Message) -> list[dict[str, Any]]:
+    """What became of the mails that tell of the message; `denwa mail show ID` says more."""
+    return [
+        {"id": one.id, "state": one.state, "with_sound": one.with_sound, "last_error": one.last_error}
+        for one in box.outbox.of_message(message.id)
+    ]
 
 
 def _caller(message: Message) -> str:

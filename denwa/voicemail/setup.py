@@ -11,7 +11,6 @@ from denwa.voicemail import wav
 from denwa.voicemail.faults import VoicemailSettingsFault
 from denwa.voicemail.leases import PLACES
 from denwa.voicemail.mail.templates import Templates, read_templates
-from denwa.voicemail.ports import MailTransport
 from denwa.voicemail.sound_store.opening import open_sounds as open_sounds
 from denwa.voicemail.transport import MaildirTransport, SmtpServer, SmtpTransport
 from denwa.voicemail.worker_process import PoolOptions
@@ -25,7 +24,7 @@ def voicemail_folder(data_dir: Path) -> Path:
     return data_dir / "voicemail"
 
 
-def open_transport(settings: Settings) -> MailTransport:
+def open_transport(settings: Settings) -> SmtpTransport | MaildirTransport:
     """Submission when a mail server is set, else a Maildir in the data folder. Raises VoicemailSettingsFault."""
     if settings.mail.smtp_url:
         return SmtpTransport(SmtpServer.from_url(settings.mail.smtp_url), settings.mail.ca_file)

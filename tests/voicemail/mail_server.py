@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
+import threading
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -48,29 +50,55 @@ def make_certificates(folder: Path) -> tuple[Path, Path]:
 
 
 class MailServer:
-    """`answer`: what it says to a mail; `received`: (sender, recipients, bytes) of those it accepted."""
+    """`received`: (sender, recipients, bytes) of the mails it took responsibility for, also where it did not say so.
 
-    def __init__(self, folder: Path) -> None:
+    Its answers: `sender_answer`, `recipient_answer` (or `answers` by recipient), `answer` to the whole mail. `dies`:
+    the connection ends without an answer, `before` or `after` it has put the mail away. `hold`: it answers when set.
+    """
+
+    def __init__(self, folder: Path, *, implicit_tls: bool = False, offers_tls: bool = True) -> None:
         self.authority, certificate = make_certificates(folder)
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls.load_cert_chain(certificate)
+        self._implicit_tls = implicit_tls
+        self._offers_tls = offers_tls and not implicit_tls
         self.received: list[tuple[str, list[str], bytes]] = []
-        self.answer = "250 OK"
+        self.sender_answer = "250 OK"
         self.recipient_answer = "250 OK"
+        self.answers: dict[str, str] = {}
+        self.answer = "250 OK"
+        self.dies = ""  # before | after
+        self.hold: threading.Event | None = None
+        self.waiting = 0  # mails held now
         self._controller: Controller | None = None
         self.port = 0
+
+    async def handle_MAIL(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if self.sender_answer.startswith("250"):
+            envelope.mail_from = address
+        return self.sender_answer
 
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        if self.recipient_answer.startswith("250"):
+        answer = self.answers.get(address, self.recipient_answer)
+        if answer.startswith("250"):
             envelope.rcpt_tos.append(address)
-        return self.recipient_answer
+        return answer
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        if self.answer.startswith("250"):
+        if self.hold is not None:
+            self.waiting += 1
+            await asyncio.get_running_loop().run_in_executor(None, self.hold.wait, 30)
+            self.waiting -= 1
+        if self.answer.startswith("250") and self.dies != "before":
             assert isinstance(envelope.content, bytes)
             self.received.append((envelope.mail_from or "", envelope.rcpt_tos, envelope.content))
+        if self.dies:
+            assert server.transport is not None
+            server.transport.abort()
         return self.answer
 
     def start(self) -> None:
@@ -85,10 +113,12 @@ class MailServer:
             self,
             hostname="127.0.0.1",
             port=self.port,
-            tls_context=self._tls,
-            require_starttls=True,
+            ssl_context=self._tls if self._implicit_tls else None,
+            tls_context=self._tls if self._offers_tls else None,
+            require_starttls=self._offers_tls,
             authenticator=login,
-            auth_required=True,
+            auth_required=not self._implicit_tls and self._offers_tls,
+            auth_require_tls=not self._implicit_tls,
         )
         self._controller.start()
         self.port = self._controller.port
@@ -98,8 +128,12 @@ class MailServer:
             self._controller.stop()
             self._controller = None
 
+    @property
+    def scheme(self) -> str:
+        return "smtps" if self._implicit_tls else "smtp"
+
     def url(self, password: str = "p%40ss%3Aword%2Fwith%25") -> str:
-        return f"smtp://{USER}:{password}@127.0.0.1:{self.port}"
+        return f"{self.scheme}://{USER}:{password}@127.0.0.1:{self.port}"
 
 
 class _AnyPort(Controller):
