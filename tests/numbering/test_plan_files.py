@@ -244,7 +244,7 @@ _RANGE = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(ranges=st.lists(_RANGE, max_size=6), tail=st.from_regex(r"\A[0-9]{8}\Z"), data=st.data())
 def test_no_number_is_in_two_classes_on_a_day(
     tmp_path_factory: pytest.TempPathFactory, ranges: list[tuple[str, str, list[int]]], tail: str, data: st.DataObject

@@ -174,7 +174,7 @@ def test_the_text_is_readable_and_says_what_is_without_tax() -> None:  # K3
     assert "お返しする額(税込) In your favour  11 円" in bill_text(a_bill(adjustments=(adjustment(-10),)), "")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(POSTINGS, ADJUSTMENTS, st.booleans())
 def test_every_bill_recomputes_to_the_byte(postings: Any, adjustments: Any, details: bool) -> None:
     bill = a_bill(*postings, adjustments=adjustments, details=details)
@@ -185,7 +185,7 @@ def test_every_bill_recomputes_to_the_byte(postings: Any, adjustments: Any, deta
     assert bill_text(bill, "050-5001-0001").endswith("\n")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(POSTINGS, ADJUSTMENTS)
 def test_the_sum_of_the_parts_is_the_whole(postings: Any, adjustments: Any) -> None:
     totals = a_bill(*postings, adjustments=adjustments).totals

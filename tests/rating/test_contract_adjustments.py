@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from denwa.rating.adjustment import AdjustmentKind
@@ -221,7 +221,6 @@ def test_times_out_of_order_are_refused(computing: ContractAdjustments, times: t
         list(computing.waiver([ALICE], times[1], times[1]))
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 120), st.integers(0, 500), st.booleans()), max_size=15),
     st.integers(0, 120), st.integers(0, 120), st.integers(1, 28),

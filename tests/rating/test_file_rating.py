@@ -237,7 +237,7 @@ CALLS = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(CALLS, st.integers(1, 28), st.randoms(use_true_random=False))
 def test_the_parts_are_the_whole_and_the_order_of_rows_does_not_matter(
     rows: list[tuple[str, int, int, str]], bill_day: int, random: Random
@@ -285,7 +285,7 @@ GOOD_OR_NOT = st.tuples(
 CONTRACTS = ((ALICE, "2026-01-01", "1"), ("05050010002", "2026-11-21", "21"))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(GOOD_OR_NOT, max_size=60))
 def test_rows_rated_at_once_come_out_as_rows_rated_alone(rows: list[Row]) -> None:
     at_once = rate(*rows, contracts=CONTRACTS)
@@ -300,7 +300,7 @@ def _nothing_usual(rows: Decoded) -> Decoded:
     return rows._replace(ok=np.zeros_like(rows.ok))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(GOOD_OR_NOT, max_size=40, unique_by=lambda row: (row[0], row[1:4])), st.randoms(use_true_random=False))
 def test_any_order_of_the_rows_gives_the_same_files(rows: list[Row], random: Random) -> None:
     once = list({(row[0], row[1][-1], row[3]): row for row in rows}.values())  # no call and leg comes twice

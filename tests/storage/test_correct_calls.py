@@ -207,7 +207,7 @@ CORRECTIONS = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(CORRECTIONS)
 def test_credit_used_is_the_least_of_100_and_the_charges_whatever_is_corrected(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int, int, str]]

@@ -164,7 +164,7 @@ def test_text_longer_than_its_column_is_no_failure(store):
     assert kept.callee.startswith("9" * 40)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
 @given(words=st.lists(st.text(min_size=1, max_size=30), min_size=1, max_size=6, unique=True))
 def test_any_text_survives(store, words):
     entries = [binding(1, registered_at=NOW + place)._replace(contact=word) for place, word in enumerate(words)]

@@ -233,7 +233,7 @@ ACTIONS = st.lists(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(actions=ACTIONS, failures=st.lists(st.booleans(), max_size=12), spool_limit=st.sampled_from([0, 300, 10**6]))
 def test_whatever_fails_and_when_the_database_ends_up_as_if_nothing_had(
     tmp_path_factory, actions, failures, spool_limit

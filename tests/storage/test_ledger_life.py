@@ -138,7 +138,7 @@ class LedgerLife(RuleBasedStateMachine):
 
 
 TestLedgerLife = pytest.mark.slow(LedgerLife.TestCase)
-TestLedgerLife.settings = settings(max_examples=12, stateful_step_count=14, deadline=None)
+TestLedgerLife.settings = settings(max_examples=12, stateful_step_count=14)
 
 
 @pytest.fixture

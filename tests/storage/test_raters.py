@@ -158,7 +158,7 @@ CALLS = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(CALLS, st.randoms(use_true_random=False), st.data())
 def test_any_order_and_any_split_of_the_calls_gives_the_same_ledger(
     tmp_path_factory: pytest.TempPathFactory, calls: list[Any], chance: random.Random, data: st.DataObject

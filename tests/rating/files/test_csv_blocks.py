@@ -48,7 +48,7 @@ LINES = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(LINES, st.sampled_from([5, 16, 1 << 20]), st.sampled_from(["", "\ufeff"]), st.sampled_from(["a,b", "b,x,a"]))
 def test_rows_are_those_of_a_csv_reader_however_the_file_is_cut(lines: str, chunk: int, mark: str, header: str) -> None:
     with TemporaryDirectory() as folder:

@@ -71,7 +71,7 @@ def price_alone(dialled: str, on: date, ranged: bool) -> Price | None:
     return (RANGED if ranged else TARIFF).price(reading.number_class, reading.number.e164)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(DIALLED | E164, min_size=1, max_size=50), st.sampled_from([BEFORE, AFTER]), st.booleans())
 def test_the_price_of_many_numbers_is_that_of_each(texts: list[str], on: date, ranged: bool) -> None:  # N4, T2
     prices: list[Price] = []

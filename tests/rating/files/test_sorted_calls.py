@@ -41,7 +41,7 @@ def sorted_by(calls: list[RatedCall], folder: Path, run_rows: int, fan_in: int, 
     ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(CALLS, st.randoms(use_true_random=False), st.sampled_from([1, 8, 1000]), st.sampled_from([15, 1000]))
 def test_calls_are_sorted_by_call_id_leg_subscriber_and_line(calls, random, run_rows, long_from) -> None:  # type: ignore[no-untyped-def]
     shuffled = random.sample(calls, len(calls))

@@ -22,7 +22,7 @@ from tests.voip.push.doorbell import RULES, Doorbell, push_phone
 from tests.voip.wire import Phone, Wire, subscriber, text_of
 
 FIRST, SECOND = ("192.0.2.80", 5080), ("192.0.2.81", 5080)
-_settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+_settings = settings(max_examples=40, stateful_step_count=40)
 
 
 class ForwardedStorm(Storm):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from denwa.voip.gateways.lines import KINDS
@@ -110,7 +110,7 @@ class Run:
                 self.caller_got.append(message)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(st.lists(_SAYS, min_size=3, max_size=3))
 def test_one_call_is_up_at_one_gateway_at_most_and_the_caller_knows_of_it(
     scripts: list[list[tuple[float, int]]],
@@ -141,7 +141,7 @@ def assert_counted(run: Run) -> None:
     assert counted["answered"] == sum(message.status == 200 for message in run.caller_got[:1])
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(st.lists(_SAYS, min_size=3, max_size=3))
 def test_no_gateway_is_asked_before_the_one_that_rang_has_refused(scripts: list[list[tuple[float, int]]]) -> None:
     run = Run(scripts)

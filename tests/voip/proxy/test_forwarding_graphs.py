@@ -53,7 +53,7 @@ class Exchange:
     caller=_one,
     callee=_one,
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_call_tries_each_number_once_and_all_its_records_say_the_same(forwards, registered, answers, caller, callee):
     scene = Exchange(forwards, registered)
     me = scene.phones[caller]

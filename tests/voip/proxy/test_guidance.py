@@ -225,7 +225,7 @@ def test_a_caller_who_requires_100rel_acknowledges_the_183():  # RFC 3262
     assert refusal.status == 403
 
 
-@settings(deadline=None, max_examples=60)  # a busy machine is no fault
+@settings(max_examples=60)
 @given(
     st.lists(
         st.sampled_from(["183", "180", "480", "200", "cancel", "0.3 s", "3 s", "20 s"]),

@@ -149,7 +149,7 @@ def test_international_calls_wait_until_what_was_spent_is_counted() -> None:
     assert to(phone.invite("0312345678", "home"), GATEWAY).method == b"INVITE"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(8, 200),
     st.lists(

@@ -282,7 +282,7 @@ class Registrations(RuleBasedStateMachine):
 
 
 TestRegistrations = Registrations.TestCase
-TestRegistrations.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestRegistrations.settings = settings(max_examples=40, stateful_step_count=25)
 
 
 @given(st.lists(st.sampled_from([0, 30, 60, 9000]), min_size=1, max_size=5), st.integers(0, 3))

@@ -175,7 +175,7 @@ def test_tables_that_strangers_fill_are_bounded() -> None:
     assert debts.of(9_999, START_MS + 9_999) == 1
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 3000)), max_size=200))
 def test_however_failures_come_no_pair_has_more_than_its_due(steps: list[tuple[int, int, int]]) -> None:
     one, now, looked = guard(), START_MS, dict.fromkeys(itertools.product(range(4), range(4)), 0)

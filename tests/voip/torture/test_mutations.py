@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.mutations import mutate
@@ -148,7 +148,7 @@ def mutated(draw: st.DrawFn) -> bytes:
     return bytes(data)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(st.lists(mutated(), min_size=1, max_size=6))
 def test_any_edit_of_a_torture_message_is_answered_or_dropped(packets):
     wire = Wire(**LIMITS)
@@ -158,7 +158,7 @@ def test_any_edit_of_a_torture_message_is_answered_or_dropped(packets):
     assert wire.transactions <= LIMITS["max_transactions"]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(mutated(), st.lists(st.integers(1, 60), max_size=40))
 def test_any_edit_on_a_connection_ends_in_messages_or_a_fault_however_it_is_cut(data, cuts):
     def read(pieces: list[bytes]) -> tuple[list[Any], str]:
@@ -177,7 +177,7 @@ def test_any_edit_on_a_connection_ends_in_messages_or_a_fault_however_it_is_cut(
     assert read([data]) == read([*pieces, rest])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(mutated())
 def test_what_the_checks_pass_can_be_read_field_by_field(data):
     try:
