@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from denwa.contracts.stock import OwnRange, first_free, following
+from denwa.contracts.stock import OwnRange, first_free, following, without
 
 RANGE = OwnRange("+815050010000", "+815050019999")
 
@@ -34,3 +34,11 @@ def test_the_lowest_number_never_given_comes_next(used: set[int], last: int) -> 
 def test_a_range_that_is_all_nines_ends() -> None:
     assert first_free("+815099999999", "+815099999999", ["+815099999999"]) is None
     assert first_free(following("+815099999999"), "+815099999999", []) is None
+
+
+@given(st.integers(0, 12), st.integers(0, 12), st.integers(0, 14))
+def test_a_range_without_a_number_is_all_its_others_in_order(first: int, size: int, taken: int) -> None:  # N1
+    left = without([OwnRange(number(first), number(first + size))], number(taken))
+    given_ = [n for n in range(30) if any(number(n) in own for own in left)]
+    assert given_ == [n for n in range(first, first + size + 1) if n != taken]
+    assert [own.first for own in left] == sorted(own.first for own in left)
