@@ -54,6 +54,7 @@ from denwa.mypage.app import web_application
 from denwa.numbering import NumberingPlan, PlanFault, load_plan
 from denwa.storage.deadline_store import DeadlineStore
 from denwa.storage.engine import open_journal, open_main
+from denwa.storage.greeting_store import GreetingStore
 from denwa.storage.journal_writer import JournalWriter
 from denwa.storage.mailbox_counts import MailboxCounts
 from denwa.storage.migrate import upgrade_all
@@ -233,6 +234,7 @@ class Service:
             OutboxStore(main),
             OwnerStore(main),
             deadlines=DeadlineStore(main),
+            greetings=GreetingStore(main),
             access=box_access(settings, main, data_folder_key(main, settings)),
         )
 

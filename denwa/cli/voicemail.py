@@ -15,6 +15,7 @@ import click
 
 from denwa.cli.desk import databases, phone_number, utc_now
 from denwa.cli.main import StateError, settings_of
+from denwa.cli.voicemail_greeting import greeting
 from denwa.cli.voicemail_pin import pin
 from denwa.config.settings import Settings
 from denwa.control.socket import tell
@@ -65,6 +66,7 @@ def voicemail() -> None:
     """Messages of a subscriber. NUMBER in every form; ID as `list` shows it."""
 
 
+voicemail.add_command(greeting)
 voicemail.add_command(pin)
 
 

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, union_all, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from denwa.storage.tables.contracts import subscribers
+from denwa.storage.tables.greetings import greetings
 from denwa.storage.tables.voicemail import mailboxes, messages, outbox, reservations
 from denwa.voicemail.ports import Envelope, Message, Owner, Recording
 
@@ -116,7 +117,7 @@ class MailboxStore:
 
     def sounds(self) -> set[str]:
         with self._reading.begin() as connection:
-            return set(connection.scalars(select(messages.c.sound)))
+            return set(connection.scalars(union_all(select(messages.c.sound), select(greetings.c.sound))))
 
     def totals(self) -> tuple[int, int]:
         with self._reading.begin() as connection:

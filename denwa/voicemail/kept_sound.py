@@ -32,11 +32,12 @@ def keep(recording: Path, draft: Path, *, wide: bool) -> int | None:
         treated = Treated(read_wav(data), 0.0)
     if treated.sound is None:
         return None
-    _write(draft, wav_bytes(treated.sound))
+    write_sound(draft, wav_bytes(treated.sound))
     return len(treated.sound.samples) * 1000 // treated.sound.rate
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_sound(path: Path, data: bytes) -> None:
+    """For the service only, on the disk when this returns. Raises OSError."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with open(descriptor, "wb") as file:
         file.write(data)

@@ -71,6 +71,19 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Greeting:
+    """A subscriber's own greeting, whose sound is in the sound store. `source`: file | phone."""
+
+    mailbox: str
+    sound: str
+    duration_ms: int
+    size: int
+    source: str
+    made_at: datetime
+    made_by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Envelope:
     """A mail to be put into the outbox with what caused it."""
 
@@ -182,7 +195,7 @@ class Mailboxes(Protocol):
         ...
 
     def sounds(self) -> set[str]:
-        """The sound key of every message."""
+        """The sound key of every message and of every own greeting."""
         ...
 
     def totals(self) -> tuple[int, int]:
@@ -261,6 +274,24 @@ class Pins(Protocol):
 
     def forget(self, now: datetime) -> None:
         """Delete the PINs of ended contracts and old tries."""
+        ...
+
+
+class Greetings(Protocol):
+    """Which subscriber has an own greeting. The sounds of those that are returned by a change are no longer known."""
+
+    def get(self, mailbox: str) -> Greeting | None: ...
+
+    def set(self, greeting: Greeting) -> Greeting | None:
+        """From now on this one; returns the one before."""
+        ...
+
+    def clear(self, mailbox: str) -> Greeting | None:
+        """From now on the service's; returns the one before."""
+        ...
+
+    def ended(self, limit: int) -> list[Greeting]:
+        """Those of subscribers whose contract has ended (V4)."""
         ...
 
 

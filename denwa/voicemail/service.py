@@ -6,6 +6,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -15,12 +16,22 @@ from denwa.voicemail import spool
 from denwa.voicemail.access import Access
 from denwa.voicemail.box import BoxDesk, BoxParts
 from denwa.voicemail.deposit import Depositor, Outcome, Rules
+from denwa.voicemail.greetings import FOLDER, OwnGreetings
 from denwa.voicemail.leases import Kind
 from denwa.voicemail.letters import Sender
 from denwa.voicemail.mail.sending import MailRoom
 from denwa.voicemail.mail.warning import DeadlineWarnings
 from denwa.voicemail.pool import Pool
-from denwa.voicemail.ports import Deadlines, DepositRequest, Mailboxes, MailTransport, Outbox, Owners, SoundStore
+from denwa.voicemail.ports import (
+    Deadlines,
+    DepositRequest,
+    Greetings,
+    Mailboxes,
+    MailTransport,
+    Outbox,
+    Owners,
+    SoundStore,
+)
 from denwa.voicemail.posting import Poster
 from denwa.voicemail.setup import (
     box_prompts,
@@ -38,6 +49,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 LEASE_PATIENCE = 12.0  # seconds to wait for a free place: a crowd that comes at once waits for its workers to start
+STORING_THREADS = 2  # that treat and store recordings, so that many at once do not keep callers waiting for theirs
 RETRY_PAUSE = 5.0  # seconds until an outcome that could not be stored is tried again
 RETENTION_INTERVAL = 10.0
 ORPHAN_INTERVAL = 2.0  # seconds between looks at calls that workers of a killed service still hold
@@ -80,6 +92,7 @@ class VoicemailService:
         sounds: SoundStore | None = None,
         transport: MailTransport | None = None,
         deadlines: Deadlines | None = None,
+        greetings: Greetings | None = None,
         access: Access | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -94,6 +107,9 @@ class VoicemailService:
         self._now = now
         self._node = ""
         self._sounds = sounds or open_sounds(settings)
+        self._greetings: OwnGreetings | None = None
+        if greetings is not None:
+            self._greetings = OwnGreetings(greetings, self._sounds, self._folder / FOLDER, now)
         self._sender = Sender(settings.mail.sender, settings.mail.service_name)
         self._transport = transport or open_transport(settings)
         self._templates = open_templates(settings)
@@ -119,6 +135,7 @@ class VoicemailService:
         self._prompts = guidance_prompts(settings)
         self._guidance_places = settings.guidance.places
         self._settling: set[str] = set()
+        self._storing = ThreadPoolExecutor(STORING_THREADS, "voicemail-storing")
         self._jobs: set[asyncio.Task[Any]] = set()
         self._loops: list[asyncio.Task[None]] = []
         self._mail_due = asyncio.Event()
@@ -136,6 +153,8 @@ class VoicemailService:
         self._node = node_name(self._folder)
         orphans = await asyncio.to_thread(self._reconcile)
         await asyncio.to_thread(self._box.clear)
+        if self._greetings is not None:
+            await asyncio.to_thread(self._greetings.close_all)
         self._stopped = False
         self._pool.start()
         self._mail_room = self._open_mail_room()
@@ -169,6 +188,8 @@ class VoicemailService:
             task.cancel()
         await asyncio.gather(*self._loops, *self._jobs, return_exceptions=True)
         self._loops.clear()
+        if self._greetings is not None:
+            await asyncio.to_thread(self._greetings.close_all)
         if self._mail_room is not None:
             await self._mail_room.close()
 
@@ -248,15 +269,22 @@ class VoicemailService:
                 return NoPlace(480, "No Mailbox", full=False)
             if not await asyncio.to_thread(self._reserve, lease, request.mailbox):
                 return NoPlace(480, "Mailbox Full", full=True)
+            greeting = await asyncio.to_thread(self._greeting, request.mailbox)
         except Exception:
             log.exception("voicemail: no place can be reserved")
             return unavailable
-        port = await self._pool.lease(lease, {"do": Kind.MESSAGE, **_told(request)}, LEASE_PATIENCE)
+        command = {"do": Kind.MESSAGE, "greeting": greeting, **_told(request)}
+        port = await self._pool.lease(lease, command, LEASE_PATIENCE)
         if port is None:
             log.error("voicemail: all places of all workers are taken")
             self._closed(lease)
             return unavailable
         return Place(lease, "127.0.0.1", port, f"sip:{lease}@127.0.0.1:{port}")
+
+    def _greeting(self, mailbox: str) -> str:
+        """The file of the subscriber's own greeting, "" for the service's."""
+        path = self._greetings.file_of(mailbox) if self._greetings is not None else None
+        return "" if path is None else str(path)
 
     def _reserve(self, lease: str, mailbox: str) -> bool:
         return self._mailboxes.reserve(lease, mailbox, self._node, self._now(), self._max_messages)
@@ -271,7 +299,7 @@ class VoicemailService:
         try:
             while True:
                 try:
-                    outcome = await asyncio.to_thread(self._depositor.settle, lease, self._now())
+                    outcome = await self._in_storing_thread(lease)
                     break
                 except Exception:
                     log.exception("voicemail: a call cannot be stored; it stays in the spool")
@@ -282,6 +310,10 @@ class VoicemailService:
                 self._mail_due.set()
         finally:
             self._settling.discard(lease)
+
+    async def _in_storing_thread(self, lease: str) -> Outcome:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._storing, self._depositor.settle, lease, self._now())
 
     def _reconcile(self) -> set[str]:
         """The leases that workers of a killed service still hold."""
@@ -324,6 +356,9 @@ class VoicemailService:
             await asyncio.to_thread(self._outbox.forget_sent, now - KEEP_SENT)
             await asyncio.to_thread(self._mailboxes.release_dead, now - DEAD_PLACE)
             await asyncio.to_thread(self._box.forget, now)
+            if self._greetings is not None:
+                await asyncio.to_thread(self._greetings.purge)
+                await asyncio.to_thread(self._greetings.close_unused)
 
         while True:
             await _guarded(round_of_retention, "retention")
