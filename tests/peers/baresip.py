@@ -55,6 +55,7 @@ class Baresip:
         codec: str = "PCMU/8000",
         ipv6: bool = False,
         ca_file: Path | None = None,
+        mwi: bool = False,
     ) -> None:
         # baresip takes its SIP port and the next one (TLS); the control socket gets the third of the four
         self.user, self.port = user, ports.free_port()
@@ -67,13 +68,14 @@ class Baresip:
         self._family = "-6" if ipv6 else "-4"
         self._interface = "::1" if ipv6 else "127.0.0.1"
         self._ca_file = ca_file
+        self._applications = (*_APPLICATIONS, "mwi") if mwi else _APPLICATIONS
         self._write_files(service, password, codec, transport, answer)
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
 
     def _write_files(self, service: str, password: str, codec: str, transport: str, answer: bool) -> None:
         modules = next(Path("/usr/lib").glob("**/baresip/modules/aufile.so")).parent
-        loaded = [f"module {name}.so" for name in _MODULES] + [f"module_app {name}.so" for name in _APPLICATIONS]
+        loaded = [f"module {name}.so" for name in _MODULES] + [f"module_app {name}.so" for name in self._applications]
         rtp = ports.media_ports()
         config = _CONFIG.format(
             host=f"[{self._interface}]" if ":" in self._interface else self._interface,

@@ -25,6 +25,7 @@ _SETTINGS: dict[str, Any] = {
     "expires": 300,
     "session_expires": 0,
     "reliable": False,
+    "mwi": False,  # subscribe to the mailbox
     "ilbc_mode": 30,
     "user_agent": "",
     "contact_params": "",
@@ -200,6 +201,16 @@ class Phone:
         event = self.log.wait(lambda e: e["event"] == "registration", timeout, f"answer to {command}", since)
         assert event["status"] == expect, f"{self.log.owner}: {command}: {event}"
         return event
+
+    def lamp(self, counts: str, *, subscribed: bool, since: int = 0, timeout: float = 20) -> Event:
+        """Wait until the phone has been told these `Voice-Message` counts (RFC 3842), in a subscription or without."""
+
+        def told(event: Event) -> bool:
+            if event["event"] != "mwi" or event["subscribed"] is not subscribed:
+                return False
+            return f"Voice-Message: {counts} (0/0)" in event["notify"]
+
+        return self.log.wait(told, timeout, f"lamp {counts}", since)
 
     def answering(self, status: int = 200, *, after: float = 0) -> None:
         """What to do with calls that come from now on: 180 rings only; 200 answers, 486 is busy, `after` seconds."""

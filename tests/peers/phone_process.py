@@ -80,6 +80,9 @@ class Account(pj.Account):  # type: ignore[misc]
     def onRegState(self, prm: Any) -> None:
         tell("registration", status=prm.code, reason=prm.reason, expires=prm.expiration)
 
+    def onMwiInfo(self, prm: Any) -> None:
+        tell("mwi", subscribed=prm.state != pj.PJSIP_EVSUB_STATE_NULL, notify=prm.rdata.wholeMsg)
+
     def onIncomingCall(self, prm: Any) -> None:
         self.phone.ring(prm.callId, prm.rdata.wholeMsg)
 
@@ -136,6 +139,9 @@ class Phone:
         config.regConfig.timeoutSec = settings["expires"]
         config.regConfig.retryIntervalSec = 0
         config.natConfig.contactRewriteUse = 0
+        config.mwiConfig.enabled, config.mwiConfig.expirationSec = settings["mwi"], settings["expires"]
+        if settings["mwi"]:  # it goes to the address of record, whose domain no name server knows
+            config.sipConfig.proxies.append(f"{settings['registrar']};lr")
         rtp = config.mediaConfig.transportConfig
         rtp.boundAddress, rtp.port, rtp.portRange = settings["host"], settings["rtp_port"], 18
         if settings["srtp"]:

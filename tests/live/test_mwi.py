@@ -1,0 +1,125 @@
+"""Message waiting on real telephones (V6, RFC 3842): pjsua2, baresip, linphonec."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.live.wire import ALICE, BOB, CAROL, DAVE, ERIN, account, login
+from tests.peers import sipp, wav
+from tests.peers.baresip import Baresip
+from tests.peers.service import Service
+from tests.peers.talk import eventually
+
+pytestmark = pytest.mark.live
+
+GREETING_SECONDS = 0.3
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("mwi")
+    with Service(folder / "service", settings_for(folder)) as running:
+        yield running
+
+
+def settings_for(folder: Path) -> dict[str, str]:
+    """A greeting that is over at once."""
+    greeting = wav.write_voice(folder / "greeting.wav", GREETING_SECONDS, seed=60)
+    return {"voicemail__greeting": str(greeting), "sip__min_expires": "10"}
+
+
+def leave_message(service: Service, folder: Path, number: str) -> None:
+    """Alice calls a phone that rejects the call or is off, and speaks for a second."""
+    voice = wav.write_voice(folder / "said.wav", 4, seed=61)
+    before = stored(service)
+    sipp.run(folder, "caller", service=service.address, number=number, play=voice, hold=2200, **login(ALICE))
+    eventually(lambda: stored(service) == before + 1, 30)
+
+
+def stored(service: Service) -> int:
+    """Messages in all boxes."""
+    found = re.search(r"^denwa_voicemail_messages (\d+)", service.metrics(), re.MULTILINE)
+    assert found
+    return int(found[1])
+
+
+def empty_box(service: Service, number: str) -> None:
+    for message in service.voicemail(number):
+        service.cli("voicemail", "delete", number, str(message["id"]))
+
+
+@pytest.mark.parametrize(
+    ("number", "subscribed", "transport"),
+    [(BOB, True, "udp"), (CAROL, True, "tcp"), (DAVE, False, "udp"), (ERIN, False, "tcp")],
+)
+def test_the_lamp_is_lit_by_a_message_and_cleared_by_the_command_line(
+    service: Service, tmp_path: Path, number: str, subscribed: bool, transport: str
+) -> None:
+    # V6: pjsua2, subscribed (RFC 3842) and without a subscription
+    with service.phone(account(number), transport=transport, mwi=subscribed) as phone:
+        phone.answering(486)
+        phone.register()
+        if subscribed:
+            phone.lamp("0/0", subscribed=True)
+        since = phone.log.mark()
+        leave_message(service, tmp_path, number)
+        lit = phone.lamp("1/0", subscribed=subscribed, since=since)
+        assert "Messages-Waiting: yes" in lit["notify"]
+        assert f"Message-Account: sip:{account(number)}@denwa.example" in lit["notify"]
+        empty_box(service, number)
+        assert "Messages-Waiting: no" in phone.lamp("0/0", subscribed=subscribed, since=since)["notify"]
+
+
+def test_a_phone_that_registers_again_after_it_was_off_shows_what_waits(service: Service, tmp_path: Path) -> None:
+    # "MWI stuck or lost after re-registering"
+    leave_message(service, tmp_path, CAROL)
+    with service.phone(account(CAROL)) as carol:
+        carol.register()
+        carol.lamp("1/0", subscribed=False)
+        carol.unregister()
+        empty_box(service, CAROL)
+        since = carol.log.mark()
+        carol.register()
+        carol.lamp("0/0", subscribed=False, since=since)
+
+
+@pytest.mark.parametrize("subscribed", [False])
+def test_a_kill_leaves_no_lamp_that_is_wrong(own_service: Service, tmp_path: Path, subscribed: bool) -> None:
+    # What changed while the service was down is told when it is up, before the phone says a word.
+    own_service.settings |= settings_for(tmp_path)
+    with own_service as service:
+        leave_message(service, tmp_path, BOB)
+        with service.phone(account(BOB), mwi=subscribed) as bob:
+            bob.register()
+            bob.lamp("1/0", subscribed=subscribed)
+            service.kill()
+            empty_box(service, BOB)
+            since = bob.log.mark()
+            service.start()
+            told = bob.lamp("0/0", subscribed=subscribed, since=since)
+            assert "Messages-Waiting: no" in told["notify"]
+
+
+def test_baresip_subscribes_and_shows_what_waits(service: Service, tmp_path: Path) -> None:
+    service.set(DAVE, ring_time=5)
+    with Baresip(
+        tmp_path,
+        account(DAVE),
+        service=service.address,
+        password=str(login(DAVE)["password"]),
+        mwi=True,
+        answer=False,
+    ) as dave:
+        dave.registered()
+
+        def shown(text: str) -> bool:
+            return bool(dave.log.all(lambda e: e.get("type") == "MWI_NOTIFY" and text in str(e.get("param"))))
+
+        eventually(lambda: shown("Messages-Waiting: no"), 20)
+        leave_message(service, tmp_path, DAVE)
+        eventually(lambda: shown("Messages-Waiting: yes"), 20)
+        empty_box(service, DAVE)
