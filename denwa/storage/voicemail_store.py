@@ -56,6 +56,13 @@ class MailboxStore:
         with self._reading.begin() as connection:
             return list(connection.scalars(select(reservations.c.lease).where(reservations.c.node == node)))
 
+    def renew(self, leases: Iterable[str], now: datetime) -> None:
+        kept = list(leases)
+        if kept:
+            with self._engine.begin() as connection:
+                renewed = update(reservations).where(reservations.c.lease.in_(kept))
+                connection.execute(renewed.values(made_at=now))
+
     def release_dead(self, before: datetime) -> int:
         with self._engine.begin() as connection:
             return connection.execute(delete(reservations).where(reservations.c.made_at < before)).rowcount
@@ -104,6 +111,11 @@ class MailboxStore:
         ended = select(subscribers.c.number).where(subscribers.c.state == "terminated")
         unowned = select(messages).where(messages.c.mailbox.in_(ended), messages.c.recorded_at > recorded_until)
         return self._list(old) or self._list(unowned.limit(limit))
+
+    def oldest(self) -> datetime | None:
+        with self._reading.begin() as connection:
+            found: datetime | None = connection.scalar(select(func.min(messages.c.recorded_at)))
+            return found
 
     def to_discard(self) -> list[Message]:
         mailed = select(outbox.c.voicemail).where(outbox.c.state == "carried")

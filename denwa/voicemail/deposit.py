@@ -19,6 +19,7 @@ from denwa.voicemail.kept_sound import keep
 from denwa.voicemail.letters import Kind, Letter, Sender, message_id
 from denwa.voicemail.mail.warning import almost_full
 from denwa.voicemail.ports import Envelope, Mailboxes, Message, Owner, Owners, Recording, SoundStore
+from denwa.voicemail.sound_store.faults import StoreAway
 from denwa.voicemail.spool import SpoolFault, Taken
 
 log = logging.getLogger(__name__)
@@ -48,17 +49,6 @@ class Rules:
     @property
     def keep(self) -> timedelta:
         return timedelta(days=self.keep_days)  # whole 24 hours: moments are UTC
-
-
-@dataclass(frozen=True, slots=True)
-class Reconciled:
-    """What was found at the start: leases by outcome, and what does not belong together."""
-
-    outcomes: dict[str, Outcome]
-    freed: int
-    messages_without_sound: set[str]
-    sounds_without_message: set[str]
-    sounds_without_sidecar: list[Path]
 
 
 class Depositor:
@@ -100,37 +90,59 @@ class Depositor:
         finally:
             hold.release()
 
-    def reconcile(self, node: str, now: datetime) -> Reconciled:
-        """Make good what a kill left behind; report what does not fit together."""
+    def begin(self, node: str) -> tuple[list[str], int]:
+        """Before calls come in, free the places of calls that left nothing; the leases in the spool, and how many."""
         for draft in self._spool.glob("*.tmp"):
             draft.unlink(missing_ok=True)
-        outcomes = {lease: self.settle(lease, now) for lease in spool.leases(self._spool)}
-        abandoned = set(self._mailboxes.held(node)) - outcomes.keys()
-        self._mailboxes.free(sorted(abandoned))
-        known, present = self._mailboxes.sounds(), self._sounds.keys()
-        return Reconciled(outcomes, len(abandoned), known - present, present - known, spool.sounds_alone(self._spool))
+        leases = list(spool.leases(self._spool))
+        abandoned = sorted(set(self._mailboxes.held(node)) - set(leases))
+        self._mailboxes.free(abandoned)
+        return leases, len(abandoned)
+
+    def keep_places(self, now: datetime) -> None:
+        """Recordings that wait for the store of sounds keep their places, however long they wait (V3)."""
+        self._mailboxes.renew(spool.leases(self._spool), now)
 
     def purge(self, now: datetime) -> int:
         """Delete what is older than `keep_days` x 24 h, or has no owner any more; returns how many (V4)."""
-        deleted = 0
-        while batch := self._mailboxes.due(now - self._rules.keep, PURGE_BATCH):
-            for message in batch:
-                self.delete(message)
-            deleted += len(batch)
-        return deleted
+        gone: list[int] = []
+        stuck: set[int] = set()
+        while batch := [one for one in self._mailboxes.due(now - self._rules.keep, PURGE_BATCH) if one.id not in stuck]:
+            if not self._delete_all(batch, gone, stuck):
+                break
+        return len(gone)
+
+    def next_deadline(self) -> datetime | None:
+        """When the next message is to be deleted; None when there is none."""
+        oldest = self._mailboxes.oldest()
+        return None if oldest is None else oldest + self._rules.keep
 
     def discard_mailed(self) -> int:
         """Delete messages whose mail was accepted, where the subscriber chose so (V4); returns how many."""
-        mailed = self._mailboxes.to_discard()
-        for message in mailed:
-            self.delete(message)
-        return len(mailed)
+        gone: list[int] = []
+        self._delete_all(self._mailboxes.to_discard(), gone, set())
+        return len(gone)
 
     def delete(self, message: Message) -> None:
         """Gone for good: first the sound, then the metadata, so that a kill in between leaves no sound behind."""
         self._sounds.delete(message.recording.sound)
         self._mailboxes.forget(message.id)
         self._changed(message.recording.mailbox)
+
+    def _delete_all(self, messages: list[Message], gone: list[int], stuck: set[int]) -> bool:
+        """What cannot be deleted now keeps its metadata, so that it is tried again. False: the store is away."""
+        for message in messages:
+            try:
+                self.delete(message)
+            except StoreAway as fault:
+                log.error("voicemail: messages cannot be deleted now, which is tried again: %s", fault)
+                return False
+            except OSError as fault:
+                log.error("voicemail: the sound of message %d cannot be deleted: %s", message.id, fault)
+                stuck.add(message.id)
+            else:
+                gone.append(message.id)
+        return True
 
     def _store(self, taken: Taken, now: datetime) -> Outcome:
         recording = self._recording(taken)
@@ -161,10 +173,11 @@ class Depositor:
             duration = keep(source, draft, wide=self._rules.wideband)
             if duration is None:
                 return None
+            size = draft.stat().st_size
             self._sounds.put(draft, key)
             wav.empty(source)
         elif self._sounds.has(key):  # killed after it was put there
-            duration = self._sounds.duration_ms(key)
+            duration, size = self._sounds.duration_ms(key), self._sounds.size(key)
         else:
             return None
         return Recording(
@@ -177,7 +190,7 @@ class Depositor:
             called_at=_moment(taken.called_at_ms),
             recorded_at=_moment(ended_at if ended_at is not None else taken.called_at_ms + duration),
             duration_ms=duration,
-            size=self._sounds.size(key),
+            size=size,
             sound=key,
         )
 

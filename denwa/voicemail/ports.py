@@ -153,6 +153,10 @@ class Mailboxes(Protocol):
         """The leases that `node` holds places for."""
         ...
 
+    def renew(self, leases: Iterable[str], now: datetime) -> None:
+        """These places are in use still: `release_dead` leaves them alone."""
+        ...
+
     def release_dead(self, before: datetime) -> int:
         """Give back places held since before `before`, whichever node held them; returns how many."""
         ...
@@ -184,6 +188,10 @@ class Mailboxes(Protocol):
 
     def due(self, recorded_until: datetime, limit: int) -> list[Message]:
         """Messages recorded at or before `recorded_until`, and those of subscribers whose contract has ended (V4)."""
+        ...
+
+    def oldest(self) -> datetime | None:
+        """When the oldest message of all was recorded."""
         ...
 
     def to_discard(self) -> list[Message]:
@@ -299,7 +307,7 @@ class SoundStore(Protocol):
     """Where the sound of messages is. Keys are made by `deposit.sound_key`."""
 
     def put(self, source: Path, key: str) -> None:
-        """Move a file into the store, durably. Raises OSError."""
+        """Move a WAV file into the store, durably. Raises OSError (`sound_store.faults`): then it is where it was."""
         ...
 
     def has(self, key: str) -> bool: ...
@@ -309,7 +317,7 @@ class SoundStore(Protocol):
     def duration_ms(self, key: str) -> int: ...
 
     def read(self, key: str) -> bytes:
-        """Raises FileNotFoundError."""
+        """The WAV. Raises FileNotFoundError when it is gone, StoreFault when it cannot be had now."""
         ...
 
     def delete(self, key: str) -> None:
@@ -317,6 +325,14 @@ class SoundStore(Protocol):
         ...
 
     def keys(self) -> set[str]: ...
+
+    def listing(self) -> dict[str, datetime]:
+        """Every key with the moment its sound was put there."""
+        ...
+
+    def look(self) -> list[str]:
+        """See that it can be used; what an operator should know or mend, in words. Raises StoreFault when it cannot."""
+        ...
 
 
 class Blame(StrEnum):

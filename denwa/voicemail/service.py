@@ -6,20 +6,18 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from denwa.config.settings import Settings
-from denwa.voicemail import spool
 from denwa.voicemail.access import Access
 from denwa.voicemail.box import BoxDesk, BoxParts
 from denwa.voicemail.deposit import Depositor, Outcome, Rules
 from denwa.voicemail.greetings import FOLDER, OwnGreetings
 from denwa.voicemail.leases import Kind
 from denwa.voicemail.letters import Sender
-from denwa.voicemail.mail.sending import MailRoom
+from denwa.voicemail.mail.sending import MailRoom, in_own_thread
 from denwa.voicemail.mail.warning import DeadlineWarnings
 from denwa.voicemail.pool import Pool
 from denwa.voicemail.ports import (
@@ -37,22 +35,23 @@ from denwa.voicemail.setup import (
     box_prompts,
     guidance_prompts,
     node_name,
-    open_sounds,
     open_templates,
     open_transport,
     pool_options,
     voicemail_folder,
 )
+from denwa.voicemail.sound_store.opening import open_service_sounds
+from denwa.voicemail.storing import Storing
+from denwa.voicemail.strays import sweep
 from denwa.voicemail.visits import VisitRequest, Visits
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 LEASE_PATIENCE = 12.0  # seconds to wait for a free place: a crowd that comes at once waits for its workers to start
-STORING_THREADS = 2  # that treat and store recordings, so that many at once do not keep callers waiting for theirs
-RETRY_PAUSE = 5.0  # seconds until an outcome that could not be stored is tried again
-RETENTION_INTERVAL = 10.0
-ORPHAN_INTERVAL = 2.0  # seconds between looks at calls that workers of a killed service still hold
+STOP_PATIENCE = 5.0  # seconds for what is being stored when the service stops
+RETENTION_INTERVAL = 10.0  # seconds at most between rounds; a message's end is waited for to the millisecond
+SWEEP_INTERVAL = timedelta(hours=1)  # between looks at what does not belong together
 DEAD_PLACE = timedelta(hours=1)  # no call is that long: its node is gone
 KEEP_SENT = timedelta(days=30)  # how long it is seen that a mail was accepted
 
@@ -106,7 +105,7 @@ class VoicemailService:
         self._max_messages = rules.max_messages
         self._now = now
         self._node = ""
-        self._sounds = sounds or open_sounds(settings)
+        self._sounds = sounds or open_service_sounds(settings)
         self._greetings: OwnGreetings | None = None
         if greetings is not None:
             self._greetings = OwnGreetings(greetings, self._sounds, self._folder / FOLDER, now)
@@ -128,14 +127,14 @@ class VoicemailService:
         self.on_lost: Callable[[str], object] = lambda call_id: None  # a worker died in this call: nobody hears it
         self._pool = Pool(pool_options(settings, self._spool), self._closed, lambda call_id: self.on_lost(call_id))
         self._drain_seconds = rules.drain_seconds
-        keep = timedelta(days=rules.keep_days)
+        self._keep = keep = timedelta(days=rules.keep_days)
         box = BoxParts(self._folder / "visits", mailboxes, owners, self._sounds, keep, self._depositor.delete)
         self._box = BoxDesk(box, access, self._changed_in_thread, now)
         self._visits = Visits(self._pool, self._box, box_prompts(settings), self._job)
         self._prompts = guidance_prompts(settings)
         self._guidance_places = settings.guidance.places
-        self._settling: set[str] = set()
-        self._storing = ThreadPoolExecutor(STORING_THREADS, "voicemail-storing")
+        self._storing = Storing(self._depositor, self._spool, now, self._call_is_stored)
+        self._swept: datetime | None = None
         self._jobs: set[asyncio.Task[Any]] = set()
         self._loops: list[asyncio.Task[None]] = []
         self._mail_due = asyncio.Event()
@@ -151,7 +150,7 @@ class VoicemailService:
         self._loop = asyncio.get_running_loop()
         self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._node = node_name(self._folder)
-        orphans = await asyncio.to_thread(self._reconcile)
+        interrupted = await asyncio.to_thread(self._begin)
         await asyncio.to_thread(self._box.clear)
         if self._greetings is not None:
             await asyncio.to_thread(self._greetings.close_all)
@@ -161,7 +160,8 @@ class VoicemailService:
         self._loops = [
             asyncio.create_task(self._mail_room.run()),
             asyncio.create_task(self._run_retention()),
-            asyncio.create_task(self._run_orphans(orphans)),
+            asyncio.create_task(self._storing.take_up(interrupted)),
+            asyncio.create_task(_guarded(self._look_at_sounds, "the look at the store of sounds")),
         ]
 
     async def drain(self) -> None:
@@ -183,7 +183,8 @@ class VoicemailService:
         self._stopped = True
         await self._pool.stop()
         if self._jobs:
-            await asyncio.wait(self._jobs, timeout=RETRY_PAUSE)
+            await asyncio.wait(self._jobs, timeout=STOP_PATIENCE)
+        await self._storing.close(STOP_PATIENCE)
         for task in (*self._loops, *self._jobs):
             task.cancel()
         await asyncio.gather(*self._loops, *self._jobs, return_exceptions=True)
@@ -247,6 +248,7 @@ class VoicemailService:
         return {
             "messages": stored,
             "reserved": held,
+            "recordings_waiting": self._storing.waiting,
             "calls": self._pool.leases,
             "calls_waiting": self._pool.waiting,
             "guidances": self._pool.guided,
@@ -291,62 +293,28 @@ class VoicemailService:
 
     def _closed(self, lease: str) -> None:
         """A call is over, or never came: store what it left."""
-        if not self._visits.ended(lease) and lease not in self._settling:
-            self._settling.add(lease)
-            self._job(self._settle(lease))
+        if not self._visits.ended(lease):
+            self._storing.store(lease)
 
-    async def _settle(self, lease: str) -> None:
-        try:
-            while True:
-                try:
-                    outcome = await self._in_storing_thread(lease)
-                    break
-                except Exception:
-                    log.exception("voicemail: a call cannot be stored; it stays in the spool")
-                    if self._stopped:
-                        return
-                    await asyncio.sleep(RETRY_PAUSE)
-            if outcome in (Outcome.MESSAGE, Outcome.NOTICE):
-                self._mail_due.set()
-        finally:
-            self._settling.discard(lease)
-
-    async def _in_storing_thread(self, lease: str) -> Outcome:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._storing, self._depositor.settle, lease, self._now())
-
-    def _reconcile(self) -> set[str]:
-        """The leases that workers of a killed service still hold."""
+    def _begin(self) -> list[str]:
+        """The leases of calls that a kill interrupted, to be stored."""
         self._outbox.unclaim(self._node)
-        found = self._depositor.reconcile(self._node, self._now())
-        kept = [lease for lease, outcome in found.outcomes.items() if outcome is not Outcome.UNFINISHED]
-        if kept or found.freed:
+        leases, freed = self._depositor.begin(self._node)
+        if leases or freed:
             log.warning(
-                "voicemail: %d calls stored that a kill had interrupted, %d places freed", len(kept), found.freed
+                "voicemail: a kill had interrupted %d calls, which are stored; %d places freed", len(leases), freed
             )
-        for text, strays in (
-            ("messages without sound", found.messages_without_sound),
-            ("sounds without message", found.sounds_without_message),
-            ("recordings whose call is unknown", [path.name for path in found.sounds_without_sidecar]),
-        ):
-            if strays:
-                log.error("voicemail: %d %s, for instance %s", len(strays), text, min(strays))
-        return found.outcomes.keys() - set(kept)
+        return leases
 
-    async def _run_orphans(self, leases: set[str]) -> None:
-        """Store calls that were going on when the service was killed, as their workers finish them."""
-        while leases:
-            await asyncio.sleep(ORPHAN_INTERVAL)
-            for lease in sorted(leases):
-                if spool.is_held(self._spool, lease):
-                    continue
-                leases.discard(lease)
-                self._closed(lease)
+    def _call_is_stored(self, outcome: Outcome) -> None:
+        if outcome in (Outcome.MESSAGE, Outcome.NOTICE):
+            self._mail_due.set()
 
     async def _run_retention(self) -> None:
         async def round_of_retention() -> None:
             now = self._now()
-            deleted = await asyncio.to_thread(self._depositor.purge, now)
+            await asyncio.to_thread(self._depositor.keep_places, now)
+            deleted = await in_own_thread(lambda: self._depositor.purge(now))
             if deleted:
                 log.info("voicemail: %d messages deleted at the end of their time", deleted)
             if self._warnings is not None:
@@ -362,7 +330,34 @@ class VoicemailService:
 
         while True:
             await _guarded(round_of_retention, "retention")
-            await asyncio.sleep(RETENTION_INTERVAL)
+            await _guarded(self._sweep, "the look for strays")
+            await asyncio.sleep(await asyncio.to_thread(self._until_deadline))
+
+    def _until_deadline(self) -> float:
+        """Seconds until the next round of retention: as the next message's time ends (V4)."""
+        try:
+            deadline = self._depositor.next_deadline()
+        except Exception:  # the round says it
+            return RETENTION_INTERVAL
+        left = RETENTION_INTERVAL if deadline is None else (deadline - self._now()).total_seconds()
+        # What is over and still there could not be deleted: not at once again.
+        return min(left, RETENTION_INTERVAL) if left > 0 else RETENTION_INTERVAL
+
+    async def _look_at_sounds(self) -> None:
+        try:
+            for text in await in_own_thread(self._sounds.look):
+                log.warning("voicemail: %s", text)
+        except OSError as fault:
+            log.error("voicemail: %s", fault)
+
+    async def _sweep(self) -> None:
+        now = self._now()
+        if self._swept is None or now - self._swept >= SWEEP_INTERVAL:
+            self._swept = now
+            try:
+                await in_own_thread(lambda: sweep(self._mailboxes, self._sounds, self._spool, now, self._keep))
+            except OSError as fault:
+                log.error("voicemail: what is in the store of sounds cannot be compared now: %s", fault)
 
     def _open_mail_room(self) -> MailRoom:
         poster = Poster(

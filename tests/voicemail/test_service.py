@@ -54,7 +54,7 @@ async def test_lease_without_invite_gives_its_place_back_by_itself(tmp_path, eng
         await place_for(service)
         assert (await refused(service)).full
         await eventually(lambda: service._pool.leases == 0)
-        await eventually(lambda: not service._settling)
+        await eventually(lambda: not service._storing.waiting)
         await place_for(service)
 
 

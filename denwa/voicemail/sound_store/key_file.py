@@ -55,18 +55,17 @@ class KeyFile:
             raise SealFault(f"{self.path} is missing: restore it from the backup")
         raise SealFault(f"sealed with the key {key_id.hex()}, which is not in {self.path}")
 
-    @property
-    def lost(self) -> bool:
-        """There was a key and its file is gone."""
-        return not self.path.exists() and self._mark.exists()
-
-    def make(self) -> None:
-        """Make the first key (mode 0600); two processes that do it at once end with one. Raises OSError, SealFault."""
-        if self.lost:
+    def refuse_if_lost(self) -> None:
+        """Raises SealFault when there was a key and its file is gone."""
+        if not self.path.exists() and self._mark.exists():
             raise SealFault(
                 f"{self.path} is missing, and sounds were sealed with it: restore it from the backup"
                 f" (to go on without those messages, remove {self._mark})"
             )
+
+    def make(self) -> None:
+        """Make the first key (mode 0600); two processes that do it at once end with one. Raises OSError, SealFault."""
+        self.refuse_if_lost()
         create(self.path, _HEADING + self._line())
         self.note_use()
 
@@ -74,6 +73,11 @@ class KeyFile:
         """Note that sounds are sealed from now on."""
         if not self._mark.exists():
             create(self._mark, "Sounds here are sealed with the key file (sounds.key_file).\n")
+
+    def faults(self) -> list[str]:
+        """What is not as it should be with the file, in words."""
+        others = self.path.stat().st_mode & 0o077
+        return [f"{self.path}: others on this machine can read it: chmod 600"] if others else []
 
     def add(self) -> SoundKey:
         """Seal with a new key from now on; the others still open. Raises OSError."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from denwa.config.settings import Settings
 from denwa.voicemail.faults import VoicemailSettingsFault
+from denwa.voicemail.sound_store.faults import SealFault
 from denwa.voicemail.sound_store.files import FileObjects
 from denwa.voicemail.sound_store.key_file import KeyFile
 from denwa.voicemail.sound_store.objects import Objects
@@ -22,6 +23,20 @@ def open_sounds(settings: Settings) -> SealedSounds:
     folder = settings.data_dir / "voicemail"
     key_file = KeyFile(settings.sounds.key_file or settings.data_dir / KEY_NAME, folder / "sealed")
     return SealedSounds(_objects(settings, folder), key_file)
+
+
+def open_service_sounds(settings: Settings) -> SealedSounds:
+    """The same for a service that goes on storing: not without the key that it stored with until now.
+
+    Raises VoicemailSettingsFault.
+    """
+    sounds = open_sounds(settings)
+    try:
+        sounds.key_file.keys()
+        sounds.key_file.refuse_if_lost()
+    except SealFault as fault:
+        raise VoicemailSettingsFault(f"sounds.key_file: {fault}") from None
+    return sounds
 
 
 def _objects(settings: Settings, folder: Path) -> Objects:

@@ -70,6 +70,15 @@ class SealedSounds:
         self.key_file.make()
         return True
 
+    def look(self) -> list[str]:
+        made = self.prepare()
+        found = (
+            [f"{self.key_file.path} was made: keep a copy elsewhere, for no message is heard without it"]
+            if made
+            else []
+        )
+        return [*found, *self.key_file.faults(), *self.objects.check()]
+
     def reseal(self, key: str) -> bool:
         """Seal a sound with the newest key; False when it is already, or gone. Raises OSError, SealFault."""
         newest = self._newest()
