@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
@@ -20,6 +21,8 @@ from denwa.rating.file_rating import SUBSCRIBER_COLUMNS, FileRating
 from denwa.rating.files.faults import RowFault
 from denwa.rating.files.rejects import REJECT_COLUMNS, Rejects
 
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_KEPT_BYTES = 256 << 20
 _SHOWN = 20  # rejects told on stderr when no file was named for them
 _READABLE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 _WRITABLE = click.Path(dir_okay=False, writable=True, path_type=Path)
@@ -45,6 +48,7 @@ def rate(
     bad: Path | None,
 ) -> None:
     """Rate call records from CSV files. 通話記録のファイルを料金計算します。"""
+    _keep_freed_memory()
     settings = settings_of(ctx)
     data = load_rating_data(settings, tariff)
     try:
@@ -73,6 +77,15 @@ def rate(
     except OSError as fault:
         raise StateError(f"{fault.filename or out}: {fault.strerror}") from None
     _report(faulty, rating.rejects, calls, bad)
+
+
+def _keep_freed_memory() -> None:
+    """Columns of a block come and go by the thousand: what is freed is not given back to the system, which would clear
+    every page before it lends it again (mallopt(3); another C library does as it likes)."""
+    with suppress(OSError, AttributeError):
+        options = ctypes.CDLL(None).mallopt
+        options(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+        options(_M_MMAP_THRESHOLD, _KEPT_BYTES)
 
 
 def read_subscribers(add: Callable[[int, str, str, str], None], file: Path) -> list[str]:

@@ -39,9 +39,11 @@ class RatedCall(NamedTuple):
     month: int
 
 
+# As small as can be, for a file of them is written and read; in words, because they are copied as words. `Days` sees to
+# it that prices and units fit.
 _NUMBERS: list[tuple[str, type[Any]]] = [
-    ("leg", np.int32), ("contract", np.int32), ("line", np.int64), ("ended_ms", np.int64), ("duration_ms", np.int64),
-    ("units", np.int64), ("price", np.int32), ("month", np.int32),
+    ("leg", np.uint8), ("spare", np.uint8), ("price", np.uint16), ("month", np.uint32), ("contract", np.int32),
+    ("units", np.uint32), ("line", np.int64), ("ended_ms", np.int64), ("duration_ms", np.int64),
 ]  # fmt: skip
 Records: TypeAlias = npt.NDArray[Any]  # rows as RatedCall has them
 

@@ -24,6 +24,8 @@ _LAST_BILL_DAY = 28
 _TABLED = 365 * 150  # days since 1970 that are found by a table; others are met one by one
 _NOT_MET = -1
 _MANY = 64
+_MOST_PRICES = 1 << 16  # that two bytes number
+_LEAST_UNIT_MS = 24  # of which the longest call has as many as four bytes count
 
 
 class Days:
@@ -99,7 +101,11 @@ class Days:
         return index
 
     def _price(self, price: Price) -> int:
+        if price.unit_ms < _LEAST_UNIT_MS:
+            raise RowFault(f"a unit of {price.unit_ms} ms is too short")
         index = self._price_index.setdefault(price, len(self.prices))
         if index == len(self.prices):
+            if index == _MOST_PRICES:
+                raise RowFault(f"more than {_MOST_PRICES} prices")
             self.prices.append(price)
         return index

@@ -19,7 +19,7 @@ from denwa.rating.files.fields import Ints
 from denwa.rating.tariff import Price
 
 RATED_COLUMNS = ("call_id", "class", "units", "charge_yen", "credit_yen", "payable_yen", "period_start")
-_KEPT = ["call_id", "price", "units", "month"]
+_KEPT = ["call_id", "units", "month", "price"]
 _TABLED_UNITS = 1 << 12  # what calls of up to 34 hours cost is written once
 _AT_ONCE = 1 << 13
 _NEEDS_QUOTES = (b",", b'"', b"\n", b"\r")

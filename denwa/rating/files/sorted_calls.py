@@ -193,5 +193,5 @@ def in_order(usual: Iterable[Records], long: Iterable[RatedCall]) -> Iterator[Re
 
 
 def _key(record: Any) -> _Key:
-    call_id, leg, contract, line, *_ = record.item()
+    call_id, leg, _, _, _, contract, _, line, *_ = record.item()
     return call_id, leg, contract, line

@@ -35,7 +35,7 @@ def sorted_by(calls: list[RatedCall], folder: Path, run_rows: int, fan_in: int, 
             if len(call.call_id) >= long_from:
                 long.add(call)
     return [
-        RatedCall(**dict(zip(records.dtype.names or (), row.item(), strict=True)))
+        RatedCall(*(row[name].item() for name in RatedCall._fields))
         for records in in_order(usual, long)
         for row in records
     ]
