@@ -276,7 +276,7 @@ class Service:
         web = uvicorn.Server(
             uvicorn.Config(application, host=http.bind, port=http.port, log_level="warning", lifespan="off")
         )
-        web.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+        web.capture_signals = contextlib.nullcontext  # type: ignore[assignment]  # signals are for the whole service
         serving = asyncio.create_task(web.serve())
         while not web.started:
             if serving.done():

@@ -56,7 +56,7 @@ class Sipp:
     """`with Sipp(folder, "callee", port=…) as callee: … callee.finished()`.
 
     `service`: host:port for callers; callees wait at `port`. `play`: WAV that is played while the call is up; without
-    it a callee sends back the sound it gets. Other keywords fill the scenario's `${…}`.
+    it a callee sends back the sound it gets. `rate`: new calls a second. Other keywords fill the scenario's `${…}`.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class Sipp:
         password: str = "",
         play: Path | None = None,
         calls: int = 1,
+        rate: int = 10,
         transport: str = "udp",
         **values: str | int,
     ) -> None:
@@ -89,7 +90,7 @@ class Sipp:
         text = (SCENARIOS / f"{scenario}.xml").read_text(encoding="utf-8")
         self._file.write_text(string.Template(text).safe_substitute(filled), encoding="utf-8")
         self._command = [
-            *("sipp", service, "-sf", str(self._file), "-m", str(calls), "-l", str(calls)),
+            *("sipp", service, "-sf", str(self._file), "-m", str(calls), "-l", str(calls), "-r", str(rate)),
             *("-i", "127.0.0.1", "-p", str(self.port), "-t", {"udp": "u1", "tcp": "t1"}[transport]),
             *("-mi", "127.0.0.1", "-mp", str(ports.media_ports())),
             *("-nostdin", *sound_options, "-timeout", "100s"),

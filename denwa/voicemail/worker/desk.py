@@ -17,7 +17,7 @@ from denwa.voicemail.worker.endpoint import Options, account_config, open_endpoi
 from denwa.voicemail.worker.guidance import GuidanceCall
 from denwa.voicemail.worker.lines import Lines
 
-BUSY_POLL_MS = 10
+BUSY_POLL_MS = 20
 IDLE_POLL_MS = 50
 STOP_PATIENCE = 2.0  # seconds for the answers to our BYEs
 
