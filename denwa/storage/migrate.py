@@ -48,7 +48,7 @@ class Schema:
         return config
 
 
-MAIN = Schema("main", "0008")
+MAIN = Schema("main", "0009")
 JOURNAL = Schema("journal", "0003")
 
 

@@ -11,6 +11,7 @@ from denwa.storage.tables import (
     limits,
     metadata,
     rating,
+    subscriptions,
     voicemail,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "limits",
     "metadata",
     "rating",
+    "subscriptions",
     "voicemail",
 ]
