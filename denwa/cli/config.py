@@ -21,7 +21,7 @@ from denwa.numbering.plan_files import PlanFault, load_plan
 from denwa.rating.tariff_files import check_tariffs, tariff_names
 from denwa.voicemail.faults import VoicemailSettingsFault
 from denwa.voicemail.mail.templates import read_templates
-from denwa.voicemail.setup import pool_options
+from denwa.voicemail.setup import open_sounds, pool_options
 from denwa.voicemail.transport import SmtpServer, SmtpTransport
 from denwa.voip.listen.tls import CertificateFault, Certificates
 
@@ -66,6 +66,7 @@ def _certificates(reading: SettingsReading) -> Iterator[str]:
 def _voicemail(reading: SettingsReading) -> Iterator[str]:
     try:
         pool_options(reading.settings, Path())
+        open_sounds(reading.settings)
     except VoicemailSettingsFault as fault:
         yield _at_setting(reading, fault)
 

@@ -17,6 +17,7 @@ from denwa.cli.desk import databases, phone_number, utc_now
 from denwa.cli.main import StateError, settings_of
 from denwa.cli.voicemail_greeting import greeting
 from denwa.cli.voicemail_pin import pin
+from denwa.cli.voicemail_store import store
 from denwa.config.settings import Settings
 from denwa.control.socket import tell
 from denwa.numbering import PhoneNumber
@@ -68,6 +69,7 @@ def voicemail() -> None:
 
 voicemail.add_command(greeting)
 voicemail.add_command(pin)
+voicemail.add_command(store)
 
 
 @voicemail.command("list")
@@ -121,8 +123,10 @@ def get(ctx: click.Context, number: str, message_id: int, out: Path | None) -> N
         message = box.message(message_id)
         try:
             sound = box.sounds.read(message.recording.sound)
-        except OSError:
+        except FileNotFoundError:
             raise StateError(f"message {message_id}: its sound is missing") from None
+        except OSError as fault:
+            raise StateError(f"message {message_id}: {fault}") from None
     if out == Path("-"):
         sys.stdout.buffer.write(sound)
         sys.stdout.buffer.flush()
@@ -144,7 +148,10 @@ def delete(ctx: click.Context, number: str, message_id: int) -> None:
     settings = settings_of(ctx)
     with mailbox(settings, number) as box:
         message = box.message(message_id)
-        box.sounds.delete(message.recording.sound)
+        try:
+            box.sounds.delete(message.recording.sound)
+        except OSError as fault:
+            raise StateError(f"message {message_id} cannot be deleted now: {fault}") from None
         box.store.forget(message.id)
     _announce(settings, box.number)
     click.echo(f"message {message_id} deleted")

@@ -13,6 +13,7 @@ from denwa.voicemail.letters import LetterFault, Sender
 from denwa.voicemail.mail.templates import Templates
 from denwa.voicemail.mail.writing import compose, on_the_wire
 from denwa.voicemail.ports import Blame, DeliveryFault, MailTransport, Outbox, Owners, QueuedMail, SoundStore
+from denwa.voicemail.sound_store.faults import StoreFault
 
 log = logging.getLogger(__name__)
 
@@ -155,3 +156,5 @@ class Poster:
             return self._sounds.read(queued.sound)
         except FileNotFoundError:  # deleted meanwhile
             return None
+        except StoreFault as fault:
+            raise DeliveryFault(str(fault)) from None

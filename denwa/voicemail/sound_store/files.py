@@ -18,8 +18,7 @@ class FileObjects:
     shared = False
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder = folder  # made with the first sound
 
     def put(self, key: str, data: bytes) -> None:
         target = self._path(key)
@@ -64,7 +63,7 @@ class FileObjects:
         return found
 
     def check(self) -> list[str]:
-        others = self._folder.stat().st_mode & 0o077
+        others = self._folder.stat().st_mode & 0o077 if self._folder.exists() else 0
         return [f"{self._folder}: others on this machine can look into it: chmod 700"] if others else []
 
     def _path(self, key: str) -> Path:
@@ -75,8 +74,9 @@ class FileObjects:
 
     def _open(self, draft: Path) -> int:
         for attempt in range(_TRIES):
-            draft.parent.mkdir(mode=0o700, exist_ok=True)
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             try:
+                draft.parent.mkdir(mode=0o700, exist_ok=True)
                 return os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             except FileNotFoundError:
                 if attempt == _TRIES - 1:

@@ -76,7 +76,7 @@ class KeyFile:
 
     def faults(self) -> list[str]:
         """What is not as it should be with the file, in words."""
-        others = self.path.stat().st_mode & 0o077
+        others = self.path.stat().st_mode & 0o077 if self.path.exists() else 0
         return [f"{self.path}: others on this machine can read it: chmod 600"] if others else []
 
     def add(self) -> SoundKey:

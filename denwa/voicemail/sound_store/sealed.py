@@ -77,7 +77,11 @@ class SealedSounds:
             if made
             else []
         )
-        return [*found, *self.key_file.faults(), *self.objects.check()]
+        return [*found, *self.faults()]
+
+    def faults(self) -> list[str]:
+        """What an operator should mend, in words. Raises StoreFault when the store cannot be used."""
+        return [*self.key_file.faults(), *self.objects.check()]
 
     def reseal(self, key: str) -> bool:
         """Seal a sound with the newest key; False when it is already, or gone. Raises OSError, SealFault."""
