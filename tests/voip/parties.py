@@ -107,7 +107,8 @@ class Caller:
 
 
 class Callee:
-    """Takes what comes. By Call-ID: the INVITE as it got it, its last answer, whether it is up."""
+    """Takes what comes. By Call-ID: the INVITE as it got it, its last answer, whether it is up. Like a phone, it says a
+    refusal again until somebody has acknowledged it (RFC 3261 §17.2.1)."""
 
     def __init__(self, phone: Phone) -> None:
         self.phone = phone
@@ -118,6 +119,7 @@ class Callee:
         body = SDP if status == 200 else ""
         call["last"] = answer(call["invite"], status, self.phone.peer, body=body, contact=self.phone.contact)
         call["state"] = {180: "ringing", 200: "unacknowledged"}.get(status, "over")
+        call["refused"] = status >= 300
         return [call["last"]]
 
     def _choose(self, state: str) -> dict | None:
@@ -145,7 +147,7 @@ class Callee:
     def repeat(self) -> Out:
         out: Out = []
         for call in self.calls.values():
-            if call["state"] == "unacknowledged":
+            if call["state"] == "unacknowledged" or call["refused"]:
                 out.append(call["last"])
             out += call.get("bye", [])
         return out
@@ -162,6 +164,7 @@ class Callee:
         if call is None:
             return [] if message.method == b"ACK" else [answer(message, 481, self.phone.peer)]
         if message.method == b"ACK":
+            call["refused"] = False
             if call["state"] == "unacknowledged":
                 call["state"] = "up"
             return []

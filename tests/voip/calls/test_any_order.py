@@ -167,8 +167,18 @@ class SleepingStorm(Storm):
 TestStorm = Storm.TestCase
 TestStorm.settings = _settings
 TestGatewayStorm = GatewayStorm.TestCase
-TestGatewayStorm.settings = _settings
+TestGatewayStorm.settings = settings(_settings, max_examples=100)
 TestForwardedStorm = ForwardedStorm.TestCase
 TestForwardedStorm.settings = _settings
 TestSleepingStorm = SleepingStorm.TestCase
 TestSleepingStorm.settings = _settings
+
+
+def test_a_refusal_of_a_gateway_that_is_lost_once_leaves_nothing_behind() -> None:
+    # A gateway says it again until it is acknowledged, so that nobody waits for timer C
+    storm = GatewayStorm()
+    storm.begin()
+    storm.a_call_gets_through(0, "reject")
+    storm.gateway_does(FIRST, "fail")
+    storm.to_engine.clear()
+    storm.teardown()

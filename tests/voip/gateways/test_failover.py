@@ -55,6 +55,19 @@ def test_silence_moves_a_call_to_the_next_gateway_within_three_seconds():  # C1
     assert [entry.end_cause for entry in wire.calls] == [""]  # one record, answered
 
 
+def test_one_that_rings_and_is_never_heard_of_again_holds_a_call_for_timer_c_and_then_nothing():
+    # RFC 3261 §16.8: its refusal was lost, and it does not say it again
+    wire = two()
+    phone = Phone(wire, 1)
+    wire.send(FIRST, answer(invited(phone.invite("0312345678"), FIRST), 180, FIRST))
+    assert SECOND not in invites(wire.wait(184))
+    assert SECOND in invites(wire.wait(2))
+    wire.send(SECOND, answer(invited(wire.since(0), SECOND), 486, SECOND))
+    phone.ack_failure(next(message for _, message in wire.since(0) if message.status == 486))
+    wire.wait(32)
+    assert (wire.transactions, len(wire.engine.calls)) == (0, 0)
+
+
 def test_a_gateway_that_wakes_up_too_late_is_told_to_stop():
     wire = two()
     phone = Phone(wire, 1)
