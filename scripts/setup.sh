@@ -92,6 +92,7 @@ install_peers() {
   command -v ip >/dev/null || missing+=(iproute2)
   command -v iptables >/dev/null || missing+=(iptables)
   command -v rtpengine >/dev/null || missing+=(rtpengine-daemon)
+  perl -MMIME::Parser -e 1 2>/dev/null || missing+=(libmime-tools-perl)
   command -v openssl >/dev/null && [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates openssl)
   [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
 }

@@ -68,7 +68,8 @@ class MailServer:
             return self.refuse
         assert isinstance(envelope.content, bytes)
         message = email.message_from_bytes(envelope.content, policy=email.policy.default)
-        self.log.add({"event": "mail", "to": list(envelope.rcpt_tos), "from": envelope.mail_from, "message": message})
+        taken = {"event": "mail", "to": list(envelope.rcpt_tos), "from": envelope.mail_from, "message": message}
+        self.log.add(taken | {"wire": envelope.content})
         return "250 2.0.0 taken"
 
     def mail(self, number: int = 1, timeout: float = 15) -> EmailMessage:
@@ -81,6 +82,12 @@ class MailServer:
         message = self.log.wait(taken, timeout, f"mail {number}")["message"]
         assert isinstance(message, EmailMessage)
         return message
+
+    def wire(self, number: int) -> bytes:
+        """The same, already there, as it came."""
+        content = self.log.all(lambda e: e["event"] == "mail")[number - 1]["wire"]
+        assert isinstance(content, bytes)
+        return content
 
     @property
     def count(self) -> int:

@@ -53,7 +53,8 @@ class MailServer:
     """`received`: (sender, recipients, bytes) of the mails it took responsibility for, also where it did not say so.
 
     Its answers: `sender_answer`, `recipient_answer` (or `answers` by recipient), `answer` to the whole mail. `dies`:
-    the connection ends without an answer, `before` or `after` it has put the mail away. `hold`: it answers when set.
+    the connection ends without an answer, `before` or `after` it has put the mail away;
+    `parting`: after the answer. `hold`: it answers when set.
     """
 
     def __init__(self, folder: Path, *, implicit_tls: bool = False, offers_tls: bool = True) -> None:
@@ -96,8 +97,10 @@ class MailServer:
         if self.answer.startswith("250") and self.dies != "before":
             assert isinstance(envelope.content, bytes)
             self.received.append((envelope.mail_from or "", envelope.rcpt_tos, envelope.content))
-        if self.dies:
-            assert server.transport is not None
+        assert server.transport is not None
+        if self.dies == "parting":
+            asyncio.get_running_loop().call_soon(server.transport.close)
+        elif self.dies:
             server.transport.abort()
         return self.answer
 

@@ -77,7 +77,7 @@ def read_templates(own: Path | None) -> tuple[Templates, list[str]]:
                 faults.append(f"{template.path}:1: there is no mail {kind}; there are {', '.join(sorted(known))}")
             files[kind, language] = template
     for (kind, language), template in files.items():
-        faults += _faults_of(template, kind, language, _allowed(kind, shipped))
+        faults += _faults_of(template, language, _allowed(kind, shipped))
     return Templates(files), faults
 
 
@@ -144,7 +144,7 @@ def _allowed(kind: str, shipped: Mapping[tuple[str, str], Template]) -> frozense
     return EVERYWHERE | PLACEHOLDERS.get(kind, frozenset().union(*used))
 
 
-def _faults_of(template: Template, kind: str, language: str, allowed: frozenset[str]) -> Iterator[str]:
+def _faults_of(template: Template, language: str, allowed: frozenset[str]) -> Iterator[str]:
     unknown = sorted(template.names - allowed, key=lambda name: template.lines[name])
     for name in unknown:
         where, known = f"{template.path}:{template.lines[name]}", ", ".join(sorted(allowed))
@@ -153,8 +153,8 @@ def _faults_of(template: Template, kind: str, language: str, allowed: frozenset[
         return
     try:
         for attached in (True, False):
-            others = dict.fromkeys(allowed - PLACEHOLDERS.get(kind, allowed), "x")
-            subject, _ = template.render(others | placeholders(SAMPLE, language, "Denwa", attached=attached))
+            anything = dict.fromkeys(allowed, "x")
+            subject, _ = template.render(anything | placeholders(SAMPLE, language, "Denwa", attached=attached))
             if not subject:
                 yield f"{template.path}:1: the subject comes out empty"
                 return
