@@ -10,6 +10,7 @@ import contextlib
 import sqlite3
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -99,11 +100,11 @@ def _work(rows: Rows) -> list[tuple[str, list[Any]]]:
     for (statement, numbered), entries in zip(_SQLITE, rows, strict=True):
         for start in range(0, len(entries), _AT_ONCE):
             portion = entries[start : start + _AT_ONCE]
-            values: list[Any] = []
-            for place, entry in enumerate(portion):
-                values += entry
-                if numbered:
-                    values.append(place)
+            values: list[Any]
+            if numbered:
+                values = [value for place, entry in enumerate(portion) for value in (*entry, place)]
+            else:
+                values = list(chain.from_iterable(portion))
             work.append((statement(len(portion)), values))
     return work
 

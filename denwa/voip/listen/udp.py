@@ -25,6 +25,8 @@ class UdpListener:
         self._waiting: deque[tuple[bytes, tuple[str, int]]] = deque()
         self._literals: set[str] = set()
         self._loop: asyncio.AbstractEventLoop
+        # Asked for a datagram, Python would take 64 KiB from the heap each time and give nearly all of it back.
+        self._buffer = memoryview(bytearray(MAX_DATAGRAM))
         self.dropped = 0  # datagrams that could not be sent
 
     def open(self, host: str, port: int) -> None:
@@ -95,11 +97,11 @@ class UdpListener:
         self._loop.remove_writer(self._socket)
 
     def _drain(self) -> None:
-        read, receive = self._socket.recvfrom, self._receive
+        read, receive, buffer = self._socket.recvfrom_into, self._receive, self._buffer
         try:
             for _ in range(BATCH):
-                data, address = read(MAX_DATAGRAM)
-                receive(data, address if len(address) == 2 else address[:2])
+                size, address = read(buffer)
+                receive(buffer[:size].tobytes(), address if len(address) == 2 else address[:2])
         except BlockingIOError:
             pass
         except OSError:  # an ICMP error of an earlier send
