@@ -6,15 +6,22 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
+
+from sqlalchemy import Engine
 
 from denwa.config.settings import Settings
 from denwa.storage.mailbox_counts import MailboxCounts
+from denwa.storage.subscription_store import MwiSubscriptionStore
+from denwa.voicemail.service import VoicemailService
+from denwa.voip.mwi.ports import SubscriptionStore
 from denwa.voip.mwi.rules import MwiRules
 from denwa.voip.mwi.summary import Counts
 from denwa.voip.server import SipServer
 
 log = logging.getLogger(__name__)
 RETRY_PAUSE = 5.0  # seconds until a database that failed is asked again
+KEEP_EVERY = 1.0  # seconds between writes of subscriptions
 LOOK_AGAIN = 300.0  # seconds between looks at all boxes: a change on another machine comes without word
 
 
@@ -31,11 +38,25 @@ def mwi_rules(settings: Settings) -> MwiRules:
     )
 
 
-class MailboxLamps:
-    """Keeps the engine's counts of messages like the database: whole at start, by change afterwards."""
+def open_lamps(main: Engine, server: SipServer, voicemail: VoicemailService, stack: AsyncExitStack) -> MailboxLamps:
+    """Take up what the database has, and follow it from now on. Before the first message comes; raises
+    SQLAlchemyError."""
+    lamps = MailboxLamps(MailboxCounts(main), MwiSubscriptionStore(main), server)
+    lamps.load()
+    voicemail.on_change = lamps.changed
+    stack.push_async_callback(lamps.store)
+    for work in (lamps.run(), lamps.keep_subscriptions()):
+        stack.callback(asyncio.create_task(work).cancel)
+    return lamps
 
-    def __init__(self, counts: MailboxCounts, server: SipServer) -> None:
+
+class MailboxLamps:
+    """Keeps the engine's counts of messages like the database: whole at start, by change afterwards; and keeps the
+    engine's subscriptions in the database, a second late."""
+
+    def __init__(self, counts: MailboxCounts, store: SubscriptionStore, server: SipServer) -> None:
         self._counts = counts
+        self._store = store
         self._server = server
         self._changed: set[str] = set()
         self._wake = asyncio.Event()
@@ -43,8 +64,9 @@ class MailboxLamps:
 
     def load(self) -> None:
         """Before the first message comes."""
-        boxes = self._by_account(self._counts.everywhere())
-        self._server.engine.mwi.load(boxes, time.monotonic(), self._server.now_ms())
+        mwi, now, now_ms = self._server.engine.mwi, time.monotonic(), self._server.now_ms()
+        mwi.notifier.restore(self._store.subscriptions(now_ms), now)
+        mwi.load(self._by_account(self._counts.everywhere()), now, now_ms)
 
     def changed(self, mailbox: str) -> None:
         """Messages of this E.164 have come, gone or been heard."""
@@ -67,6 +89,27 @@ class MailboxLamps:
                 self._wake.clear()
                 pause = await self._guarded(everywhere=False)
             await asyncio.sleep(pause)
+
+    async def keep_subscriptions(self) -> None:
+        """Store what changes, for ever."""
+        while True:
+            await asyncio.sleep(KEEP_EVERY)
+            if not await self.store():
+                await asyncio.sleep(RETRY_PAUSE)
+
+    async def store(self) -> bool:
+        """Store what has changed until now; False: it could not be, and is tried again with what comes."""
+        notifier = self._server.engine.mwi.notifier
+        if not notifier.unstored:
+            return True
+        entries, over = notifier.take_changes()
+        try:
+            await asyncio.to_thread(self._store.keep, entries, over)
+        except Exception:
+            log.exception("subscriptions to mailboxes cannot be stored")
+            notifier.put_back(entries, over)
+            return False
+        return True
 
     async def _guarded(self, *, everywhere: bool) -> float:
         """Seconds to wait before the next look."""

@@ -31,7 +31,7 @@ from denwa.cli.gateway_wiring import tls_names
 from denwa.cli.limits_feed import LimitsFeed, TariffPrices
 from denwa.cli.main import StateError, settings_of
 from denwa.cli.media_wiring import attach_relay
-from denwa.cli.mwi_wiring import MailboxLamps
+from denwa.cli.mwi_wiring import MailboxLamps, open_lamps
 from denwa.cli.push_wiring import attach_push
 from denwa.cli.rating_desk import open_rater
 from denwa.cli.wiring import (
@@ -56,7 +56,6 @@ from denwa.storage.deadline_store import DeadlineStore
 from denwa.storage.engine import open_journal, open_main
 from denwa.storage.greeting_store import GreetingStore
 from denwa.storage.journal_writer import JournalWriter
-from denwa.storage.mailbox_counts import MailboxCounts
 from denwa.storage.migrate import upgrade_all
 from denwa.storage.outbox_store import OutboxStore
 from denwa.storage.voicemail_store import MailboxStore, OwnerStore
@@ -196,9 +195,7 @@ class Service:
         stack.callback(store.close)
         writer = self._open_journal(server, store)
         stack.callback(writer.close)
-        lamps = MailboxLamps(MailboxCounts(main), server)
-        lamps.load()
-        voicemail.on_change = lamps.changed
+        lamps = open_lamps(main, server, voicemail, stack)
         await voicemail.start()
         try:
             await server.open(listening(settings), writer)
@@ -216,7 +213,6 @@ class Service:
         self._spawn(stack, billing.run())
         self._spawn(stack, _refresh_now_and_then(feed))
         self._spawn(stack, limits.run())
-        self._spawn(stack, lamps.run())
         self._spawn(stack, _collect_garbage(server))
         await self._open_web(stack, server, voicemail, rating, limits)
         stack.push_async_callback(voicemail.drain)  # first of all: everything is there until the last message is left

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,6 +49,12 @@ def stored(service: Service) -> int:
     return int(found[1])
 
 
+def subscriptions(service: Service) -> int:
+    """Those that are in the database."""
+    with contextlib.closing(sqlite3.connect(service.data / "denwa.db", timeout=10)) as database:
+        return int(database.execute("SELECT count(*) FROM mwi_subscriptions").fetchone()[0])
+
+
 def empty_box(service: Service, number: str) -> None:
     for message in service.voicemail(number):
         service.cli("voicemail", "delete", number, str(message["id"]))
@@ -87,7 +95,7 @@ def test_a_phone_that_registers_again_after_it_was_off_shows_what_waits(service:
         carol.lamp("0/0", subscribed=False, since=since)
 
 
-@pytest.mark.parametrize("subscribed", [False])
+@pytest.mark.parametrize("subscribed", [True, False])
 def test_a_kill_leaves_no_lamp_that_is_wrong(own_service: Service, tmp_path: Path, subscribed: bool) -> None:
     # What changed while the service was down is told when it is up, before the phone says a word.
     own_service.settings |= settings_for(tmp_path)
@@ -96,6 +104,7 @@ def test_a_kill_leaves_no_lamp_that_is_wrong(own_service: Service, tmp_path: Pat
         with service.phone(account(BOB), mwi=subscribed) as bob:
             bob.register()
             bob.lamp("1/0", subscribed=subscribed)
+            eventually(lambda: subscriptions(service) == subscribed)
             service.kill()
             empty_box(service, BOB)
             since = bob.log.mark()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from denwa.numbering.number import PhoneNumber
@@ -9,7 +10,8 @@ from denwa.numbering.spelling import NumberFault
 from denwa.voip.context import printable
 from denwa.voip.mwi.machines import Event, SubscriptionState
 from denwa.voip.mwi.notification import own_contact
-from denwa.voip.mwi.subscription import PROBATION, REJECTED, Dialog, Subscription
+from denwa.voip.mwi.ports import SubscriptionEntry
+from denwa.voip.mwi.subscription import PROBATION, REJECTED, Dialog, Subscription, is_storable, restore
 from denwa.voip.mwi.summary import ALLOW_EVENTS, PACKAGE, event_of, takes_summaries
 from denwa.voip.registrar.authentication import Unproven, authenticate
 from denwa.voip.sip.fields import FieldFault, address_uri, delta_seconds, split_list
@@ -46,6 +48,8 @@ class Notifier:
         self._slots: dict[int, dict[Subscription, None]] = {}
         self._looked = 0
         self._due = 0.0
+        self._changed: dict[Subscription, None] = {}  # since they were stored
+        self._over: list[str] = []  # tags of those
 
     def __len__(self) -> int:
         return len(self._dialogs)
@@ -61,6 +65,43 @@ class Notifier:
         """The subscription that a request with a To tag belongs to."""
         found = self._dialogs.get((request.call_id, request.to_tag))
         return found if found is not None and found.dialog.remote_tag == request.from_tag else None
+
+    # -- over a restart -------------------------------------------------------------------------------------------
+
+    def restore(self, entries: Iterable[SubscriptionEntry], now: float) -> None:
+        """Take up the subscriptions that were stored; what they are told comes with the boxes."""
+        ctx = self._ctx
+        for entry in entries:
+            try:
+                one = restore(self._waiting, entry, self._clock_cseq())
+            except ValueError as fault:
+                ctx.note(f"a subscription cannot be taken up: {fault}")
+                self._over.append(entry.local_tag)
+                continue
+            if one.dialog.account in ctx.directory.by_account:
+                self._add(one)
+                self._schedule(one, now)
+            else:
+                self._over.append(entry.local_tag)
+
+    def take_changes(self) -> tuple[list[SubscriptionEntry], list[str]]:
+        """What is to be stored: entries, and the tags of those that are over."""
+        entries = [entry for entry in (one.entry() for one in self._changed) if is_storable(entry)]
+        over, self._over = self._over, []
+        self._changed.clear()
+        return entries, over
+
+    @property
+    def unstored(self) -> bool:
+        return bool(self._changed or self._over)
+
+    def put_back(self, entries: Iterable[SubscriptionEntry], over: Iterable[str]) -> None:
+        """These could not be stored."""
+        self._over += over
+        for entry in entries:
+            one = self._dialogs.get((entry.call_id.encode("latin-1"), entry.local_tag.encode()))
+            if one is not None:
+                self._changed[one] = None
 
     # -- SUBSCRIBE ------------------------------------------------------------------------------------------------
 
@@ -149,8 +190,7 @@ class Notifier:
 
     def _begin(self, server: ServerTransaction, request: Message, subscriber: Subscriber) -> Subscription:
         ctx = self._ctx
-        others = self._accounts.setdefault(subscriber.account, [])
-        living = [one for one in others if one.state < SubscriptionState.ENDING]
+        living = [one for one in self.of(subscriber.account) if one.state < SubscriptionState.ENDING]
         if len(living) >= self._waiting.rules.most_of_one:
             # Most likely left behind by a phone that was started again.
             self.close(min(living, key=lambda one: one.until_ms), PROBATION, ctx.now)
@@ -166,11 +206,17 @@ class Notifier:
             routes=routes,
             event=event_of(request).line,
         )
-        # From the clock, so that numbers go on after a restart (RFC 3261 §8.1.1.5).
-        subscription = Subscription(self._waiting, dialog, ctx.now_ms // 1000 & 0x3FFFFFFF)
-        others.append(subscription)
-        self._dialogs[dialog.call_id, dialog.local_tag] = subscription
+        subscription = Subscription(self._waiting, dialog, self._clock_cseq())
+        self._add(subscription)
         return subscription
+
+    def _add(self, one: Subscription) -> None:
+        self._dialogs[one.dialog.call_id, one.dialog.local_tag] = one
+        self._accounts.setdefault(one.dialog.account, []).append(one)
+
+    def _clock_cseq(self) -> int:
+        """From the clock, so that the numbers of a dialog go on after a restart (RFC 3261 §8.1.1.5)."""
+        return self._ctx.now_ms // 1000 & 0x3FFFFFFF
 
     def _accept(
         self, server: ServerTransaction, request: Message, one: Subscription, peer: Peer, seconds: int, now: float
@@ -182,6 +228,7 @@ class Notifier:
         lines = [b"Expires: %d" % seconds, own_contact(ctx, one.dialog.account, peer), ALLOW_EVENTS]
         ctx.respond(server, 200, now, lines)
         if seconds:
+            self._changed[one] = None
             self._schedule(one, now)
             one.step(Event.SEEN, now)
         else:
@@ -210,6 +257,8 @@ class Notifier:
         else:
             self._accounts.pop(dialog.account, None)
         self._unschedule(one)
+        self._changed.pop(one, None)
+        self._over.append(dialog.local_tag.decode())
 
     def _schedule(self, one: Subscription, now: float) -> None:
         """Look at it in the second after it has expired."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from denwa.voip.mwi.machines import SUBSCRIPTION, Action, Event, SubscriptionState
 from denwa.voip.mwi.notification import Notification, own_contact
-from denwa.voip.sip.peer import Peer
+from denwa.voip.mwi.ports import SubscriptionEntry
+from denwa.voip.sip.peer import Peer, flow_text, peer_of_text
 from denwa.voip.sip.uri import UriFault, parse_uri, same_binding_key
 
 if TYPE_CHECKING:
@@ -76,6 +77,14 @@ class Subscription:
         self.remote_cseq = cseq
         self.until_ms = until_ms
 
+    def entry(self) -> SubscriptionEntry:
+        """As it is stored."""
+        dialog = self.dialog
+        texts = (dialog.local_tag, dialog.account, dialog.call_id, dialog.remote_tag, dialog.local, dialog.remote,
+                 b"\n".join(dialog.routes), dialog.event, self.target)  # fmt: skip
+        latin = (text.decode("latin-1") for text in texts)
+        return SubscriptionEntry._make((*latin, flow_text(self.peer), self.remote_cseq, self.until_ms))
+
     def step(self, event: Event, now: float, seconds: int = 0) -> None:
         """`seconds`: of LATER."""
         row = SUBSCRIPTION.get((self.state, event))
@@ -137,6 +146,22 @@ class Subscription:
     def _told(self, event: Event, seconds: int, now: float) -> None:
         self._notification = None
         self.step(event, now, seconds)
+
+
+def restore(owner: MessageWaiting, entry: SubscriptionEntry, cseq: int) -> Subscription:
+    """Take up what was stored. Raises ValueError."""
+    texts = [text.encode("latin-1") for text in entry[:9]]
+    local_tag, account, call_id, remote_tag, local, remote, routes, event, target = texts
+    route_set = tuple(routes.split(b"\n")) if routes else ()
+    dialog = Dialog(account, call_id, local_tag, remote_tag, local, remote, route_set, event)
+    subscription = Subscription(owner, dialog, cseq)
+    subscription.renewed(target, peer_of_text(entry.flow), entry.remote_cseq, entry.expires_ms)
+    return subscription
+
+
+def is_storable(entry: SubscriptionEntry) -> bool:
+    """A NUL, which a quoted name may hold, no database takes; such a subscription does not outlive the process."""
+    return not any("\0" in text for text in entry[:9])
 
 
 @lru_cache(maxsize=4096)
