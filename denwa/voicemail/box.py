@@ -7,7 +7,6 @@ its call, which are gone when the next one is asked for or the call is over.
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -18,7 +17,10 @@ from typing import Any
 from denwa.numbering import PhoneNumber
 from denwa.numbering.spelling import NumberFault
 from denwa.voicemail.access import Access, Verdict
+from denwa.voicemail.box_flow import RECORDED
 from denwa.voicemail.box_prompts import Entry
+from denwa.voicemail.greetings import OwnGreetings
+from denwa.voicemail.kept_sound import write_sound
 from denwa.voicemail.ports import Mailboxes, Message, Owners, SoundStore
 
 log = logging.getLogger(__name__)
@@ -27,6 +29,7 @@ Answer = dict[str, Any]
 FAILED: Answer = {"answer": "failed"}
 MISSING: Answer = {"answer": "missing"}
 DONE: Answer = {"answer": "done"}
+OWN_GREETING = "own-greeting.wav"  # the one in force, for the worker to play
 
 
 @dataclass(slots=True)
@@ -47,6 +50,7 @@ class BoxParts:
     sounds: SoundStore
     keep: timedelta
     delete: Callable[[Message], None]
+    greetings: OwnGreetings | None = None
 
 
 class BoxDesk:
@@ -120,6 +124,28 @@ class BoxDesk:
                 return None
             case {"what": "delete", "id": int(message_id)}:
                 return self._delete(visit, message_id)
+        if self._parts.greetings is not None and visit.mailbox:
+            return self._answer_of_greeting(lease, visit, question, self._parts.greetings)
+        return FAILED
+
+    def _answer_of_greeting(
+        self, lease: str, visit: _Visit, question: dict[str, Any], greetings: OwnGreetings
+    ) -> Answer:
+        match question:
+            case {"what": "greeting"}:
+                found = greetings.get(visit.mailbox)
+                return MISSING if found is None else self._file(lease, visit, OWN_GREETING, greetings.read(found))
+            case {"what": "save-greeting"}:
+                try:
+                    recorded = (self._folder(lease) / RECORDED).read_bytes()
+                    greetings.set(visit.mailbox, recorded, source="phone", by="phone")
+                except ValueError as fault:  # it is no usable sound: nothing was said
+                    log.info("voicemail box: a greeting is not taken: %s", fault)
+                    return MISSING
+                return DONE
+            case {"what": "clear-greeting"}:
+                greetings.clear(visit.mailbox)
+                return DONE
         return FAILED
 
     def _open(self, visit: _Visit, number: str, pin: str) -> Answer:
@@ -138,7 +164,6 @@ class BoxDesk:
         return {"answer": "opened", "messages": found}
 
     def _sound(self, lease: str, visit: _Visit, message_id: int) -> Answer:
-        self._drop_files(visit)
         message = self._message(visit, message_id)
         if message is None:
             return MISSING
@@ -146,9 +171,14 @@ class BoxDesk:
             sound = self._parts.sounds.read(message.recording.sound)
         except FileNotFoundError:  # deleted between the two looks
             return MISSING
-        path = self._folder(lease) / f"{message_id}.wav"
-        _write(path, sound)
+        return self._file(lease, visit, f"{message_id}.wav", sound)
+
+    def _file(self, lease: str, visit: _Visit, name: str, sound: bytes) -> Answer:
+        """A file for the worker, instead of the one before."""
+        self._drop_files(visit)
+        path = self._folder(lease) / name
         visit.files.append(path)
+        write_sound(path, sound)
         return {"answer": "here", "path": str(path)}
 
     def _heard(self, visit: _Visit, message_id: int) -> None:
@@ -194,9 +224,3 @@ def _digits(caller: str) -> str:
         return PhoneNumber(caller).national()
     except NumberFault:
         return ""
-
-
-def _write(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)

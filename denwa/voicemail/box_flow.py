@@ -21,6 +21,7 @@ LONGEST_GREETING: Final = 60.0  # seconds
 LONGEST: Final = 1800.0  # seconds; a call that is forgotten ends
 LONGEST_ENTRY: Final = 24  # digits kept
 TONE: Final = "tone"  # said like a prompt
+RECORDED: Final = "greeting.wav"  # what the subscriber records, in the folder of the call
 
 
 class State(StrEnum):

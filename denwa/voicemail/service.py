@@ -128,7 +128,8 @@ class VoicemailService:
         self._pool = Pool(pool_options(settings, self._spool), self._closed, lambda call_id: self.on_lost(call_id))
         self._drain_seconds = rules.drain_seconds
         self._keep = keep = timedelta(days=rules.keep_days)
-        box = BoxParts(self._folder / "visits", mailboxes, owners, self._sounds, keep, self._depositor.delete)
+        delete = self._depositor.delete
+        box = BoxParts(self._folder / "visits", mailboxes, owners, self._sounds, keep, delete, self._greetings)
         self._box = BoxDesk(box, access, self._changed_in_thread, now)
         self._visits = Visits(self._pool, self._box, box_prompts(settings), self._job)
         self._prompts = guidance_prompts(settings)

@@ -10,13 +10,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from denwa.config.settings import Settings
+from denwa.config.settings import DATA, Settings
+from denwa.storage.greeting_store import GreetingStore
 from denwa.storage.pin_store import PinStore
 from denwa.storage.tables.contracts import subscribers
 from denwa.storage.voicemail_store import MailboxStore, OwnerStore
 from denwa.voicemail import wav
 from denwa.voicemail.access import Access
 from denwa.voicemail.box import BoxDesk, BoxParts
+from denwa.voicemail.box_flow import RECORDED
+from denwa.voicemail.greetings import OwnGreetings
 from denwa.voicemail.pins import FIRST_LOCK, TRIES, PinHashes
 from denwa.voicemail.ports import Message, Recording
 from denwa.voicemail.sound_store.opening import open_sounds
@@ -45,7 +48,8 @@ class Scene:
         self.pins.set_pin(NUMBER, hashes.hash(NUMBER, PIN), NOW)
         owners = OwnerStore(self.engine)
         self.visits = folder / "visits"
-        parts = BoxParts(self.visits, self.mailboxes, owners, self.sounds, KEEP, self.delete)
+        self.greetings = OwnGreetings(GreetingStore(self.engine), self.sounds, folder / "greetings", lambda: self.now)
+        parts = BoxParts(self.visits, self.mailboxes, owners, self.sounds, KEEP, self.delete, self.greetings)
         self.desk = BoxDesk(parts, Access(self.pins, owners, hashes), self.changes.append, lambda: self.now)
         self.desk.clear()
 
@@ -232,3 +236,32 @@ def test_a_fault_is_an_answer_and_no_end_of_the_call(scene: Scene) -> None:
     assert scene.ask(call, "sound", id=message) == "failed"
     assert scene.ask(call, "nonsense") == "failed"
     assert scene.ask(call, "list") == "opened"
+
+
+def test_a_greeting_recorded_by_phone_is_in_force_heard_again_and_taken_back(scene: Scene) -> None:  # V6 V2
+    call = scene.own()
+    assert scene.ask(call, "greeting") == "missing"
+    (scene.visits / call / RECORDED).write_bytes((DATA / "prompts" / "barred.wav").read_bytes())
+    assert scene.ask(call, "save-greeting") == "done"
+    kept = scene.greetings.get(NUMBER)
+    assert kept is not None
+    assert (kept.source, kept.made_by) == ("phone", "phone")
+    answer = scene.desk.answer(call, {"what": "greeting"})
+    assert answer is not None
+    assert Path(answer["path"]).read_bytes() == scene.greetings.read(kept)
+    assert scene.ask(call, "clear-greeting") == "done"
+    assert scene.ask(call, "greeting") == "missing"
+
+
+def test_a_greeting_in_which_nothing_is_said_changes_nothing(scene: Scene) -> None:
+    call = scene.own()
+    (scene.visits / call / RECORDED).write_bytes(wav.tone(milliseconds=2000, level=0.0))
+    assert scene.ask(call, "save-greeting") == "missing"
+    assert scene.greetings.get(NUMBER) is None
+
+
+def test_a_greeting_is_no_business_of_a_caller_without_pin(scene: Scene) -> None:
+    call = scene.own(mailbox="")
+    (scene.visits / call / RECORDED).write_bytes((DATA / "prompts" / "barred.wav").read_bytes())
+    for what in ("greeting", "save-greeting", "clear-greeting"):
+        assert scene.ask(call, what) == "failed"

@@ -16,6 +16,7 @@ import pjsua2 as pj
 from denwa.voicemail import wav
 from denwa.voicemail.box_flow import (
     LONGEST,
+    RECORDED,
     TONE,
     Ask,
     Await,
@@ -33,7 +34,6 @@ from denwa.voicemail.worker.call import CLOSE_PATIENCE, Desk, Player, fault_text
 from denwa.voicemail.worker.lone_call import LoneCall
 
 PARTING_PATIENCE = 15.0  # seconds from the longest time of a call until it is ended without a word
-GREETING = "greeting.wav"  # what the subscriber records, in the folder of the call
 
 
 class Visit(NamedTuple):
@@ -163,7 +163,7 @@ class BoxCall(LoneCall):
             case Say(prompts):
                 self._play([self._prompt(name) for name in prompts])
             case Play(path):
-                self._play([Path(path) if path else self._visit.folder / GREETING])
+                self._play([Path(path) if path else self._visit.folder / RECORDED])
             case Await(seconds):
                 self._silence_at = time.monotonic() + seconds
             case Ask(what, fields):
@@ -232,13 +232,13 @@ class BoxCall(LoneCall):
 
     def _record(self) -> None:
         recorder = pj.AudioMediaRecorder()
-        recorder.createRecorder(str(self._visit.folder / GREETING))
+        recorder.createRecorder(str(self._visit.folder / RECORDED))
         self._recorder = recorder
         assert self._media is not None  # nothing is recorded before ESTABLISHED
         self._media.startTransmit(recorder)
 
     def _is_recorded(self, waited: float) -> bool:
-        return wav.is_complete(self._visit.folder / GREETING) or waited > CLOSE_PATIENCE
+        return wav.is_complete(self._visit.folder / RECORDED) or waited > CLOSE_PATIENCE
 
     def _end_record(self) -> None:
         """The file is completed by the mixer's next tick after the last reference is gone."""
