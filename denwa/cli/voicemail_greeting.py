@@ -21,7 +21,7 @@ from denwa.storage.voicemail_store import OwnerStore
 from denwa.voicemail.greetings import FOLDER, OwnGreetings
 from denwa.voicemail.letters import minutes_seconds
 from denwa.voicemail.setup import open_sounds, voicemail_folder
-from denwa.voicemail.sound.wav_files import SoundFault
+from denwa.voicemail.sound.faults import SoundFault
 
 LARGEST = 64 * 1024 * 1024  # bytes; 60 s of 48 kHz stereo in 64-bit float are 46 MB
 

@@ -17,8 +17,6 @@ from pathlib import Path
 
 from denwa.voicemail.kept_sound import write_sound
 from denwa.voicemail.ports import Greeting, Greetings, SoundStore
-from denwa.voicemail.sound.greeting import prepared
-from denwa.voicemail.sound.wav_files import wav_bytes
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +52,9 @@ class OwnGreetings:
 
         `source`: "file" or "phone". Raises SoundFault (the file cannot be used), OSError (it cannot be stored).
         """
+        from denwa.voicemail.sound.greeting import prepared  # numpy: not before it is needed
+        from denwa.voicemail.sound.wav_files import wav_bytes
+
         sound = prepared(data)
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         key = f"{mailbox.lstrip('+')}/greeting-{secrets.token_hex(8)}.wav"

@@ -7,8 +7,7 @@ import os
 import threading
 from pathlib import Path
 
-from denwa.voicemail.sound.message import Treated, treat
-from denwa.voicemail.sound.wav_files import SoundFault, read_wav, wav_bytes
+from denwa.voicemail.sound.faults import SoundFault
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +20,10 @@ def keep(recording: Path, draft: Path, *, wide: bool) -> int | None:
 
     The recording stays as it is, so this can be repeated. Raises OSError.
     """
+    # Here and not above: numpy takes a tenth of a second to load, for which no call waits after a restart.
+    from denwa.voicemail.sound.message import Treated, treat
+    from denwa.voicemail.sound.wav_files import read_wav, wav_bytes
+
     data = recording.read_bytes()
     try:
         with _COMPUTING:

@@ -20,6 +20,7 @@ parser.add_argument("--record")
 parser.add_argument("--codec", default="PCMU/8000")
 parser.add_argument("--seconds", type=float, default=80.0)
 parser.add_argument("--reinvite", type=float, help="seconds after the answer: set the sound up anew")
+parser.add_argument("--clock", type=int, default=8000, help="of the phone's own sound, Hz")
 options = parser.parse_args()
 tests = os.getppid()
 
@@ -71,7 +72,7 @@ config.logConfig.level = config.logConfig.consoleLevel = 0
 config.uaConfig.threadCnt = 0
 config.uaConfig.mainThreadOnly = True
 config.medConfig.noVad = True
-config.medConfig.clockRate = config.medConfig.sndClockRate = 8000
+config.medConfig.clockRate = config.medConfig.sndClockRate = options.clock
 config.medConfig.ecTailLen = 0
 endpoint.libInit(config)
 endpoint.audDevManager().setNullDev()

@@ -8,6 +8,7 @@ import sys
 import wave
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from denwa.storage.voicemail_store import MailboxStore
@@ -66,10 +67,31 @@ async def test_caller_hears_greeting_and_tone_and_the_message_is_what_the_caller
     assert _loudest_hertz(heard) == pytest.approx(1000, abs=10)
 
 
+@pytest.mark.parametrize(("codec", "rate"), [("G722/16000", 16000), ("PCMU/8000", 8000)])
+async def test_wide_band_calls_keep_their_sixteen_kilohertz_if_the_operator_chose_so(tmp_path, engine, codec, rate):
+    """V5: and only they do; the greeting and the tone are the same."""
+    settings = settings_for(tmp_path, max_seconds=3, wideband=True)
+    heard = tmp_path / "heard.wav"
+    async with running(settings, engine) as service:
+        place = await place_for(service)
+        call = await PhoneCall.to(place.uri, play=PROMPTS / "barred.wav", record=heard, codec=codec, clock=16000)
+        assert await call.over() == 200
+        [message] = await stored(engine)
+    sound = sound_of(settings, message)
+    with wave.open(str(sound)) as file:
+        assert (file.getframerate(), file.getsampwidth(), file.getnchannels()) == (rate, 2, 1)
+        assert abs(file.getnframes() * 1000 / rate - message.recording.duration_ms) < 1
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(float)
+    assert message.recording.duration_ms == pytest.approx(3000, abs=400)
+    assert likeness(PROMPTS / "barred.wav", sound) > 0.8
+    assert likeness(heard, GREETING) > 0.8
+    spectrum = np.square(np.abs(np.fft.rfft(samples)))
+    above_5_khz = spectrum[5000 * len(samples) // rate :].sum() / spectrum.sum()
+    assert (above_5_khz > 1e-4) == (rate == 16000)
+
+
 def _loudest_hertz(heard: Path) -> float:
     """The loudest pitch between the end of the greeting (0.95 s) and of the tone (1.45 s)."""
-    import numpy as np
-
     part = samples(heard)[int(1.05 * 8000) : int(1.4 * 8000)]
     return float(np.abs(np.fft.rfft(part)).argmax() * 8000 / len(part))
 

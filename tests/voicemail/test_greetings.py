@@ -18,7 +18,7 @@ from denwa.storage.greeting_store import GreetingStore
 from denwa.storage.tables.contracts import subscribers
 from denwa.storage.voicemail_store import MailboxStore
 from denwa.voicemail.greetings import OPEN_FOR, OwnGreetings
-from denwa.voicemail.sound.wav_files import SoundFault
+from denwa.voicemail.sound.faults import SoundFault
 from denwa.voicemail.sound_store.opening import open_sounds
 from tests.voicemail.rig import NUMBER, add_subscriber, make_tables
 

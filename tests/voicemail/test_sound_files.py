@@ -14,11 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from denwa.config.settings import DATA
+from denwa.voicemail.sound.faults import SoundFault
 from denwa.voicemail.sound.greeting import prepared
 from denwa.voicemail.sound.resampling import resampled
 from denwa.voicemail.sound.samples import Sound, ratio
 from denwa.voicemail.sound.speech import find_speech
-from denwa.voicemail.sound.wav_files import SoundFault, read_wav, wav_bytes
+from denwa.voicemail.sound.wav_files import read_wav, wav_bytes
 
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
 SPEECH = (DATA / "prompts" / "barred.wav").read_bytes()  # 16 kHz, 4.5 s

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from denwa.voicemail.sound.faults import SoundFault
 from denwa.voicemail.sound.message import NARROW_RATE, WIDE_RATE, audible
 from denwa.voicemail.sound.resampling import resampled
 from denwa.voicemail.sound.samples import Sound
 from denwa.voicemail.sound.speech import find_speech
-from denwa.voicemail.sound.wav_files import SoundFault, read_wav
+from denwa.voicemail.sound.wav_files import read_wav
 
 LONGEST = 60.0  # seconds
 LEAST_SPEECH = 0.5  # seconds

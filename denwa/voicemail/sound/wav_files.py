@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from denwa.voicemail.sound.faults import SoundFault
 from denwa.voicemail.sound.samples import Sound, to_16_bit
 
 LOWEST_RATE, HIGHEST_RATE = 8000, 48000
@@ -16,10 +17,6 @@ MOST_CHANNELS = 2
 _PCM, _FLOAT, _A_LAW, _MU_LAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
 _NAMES = {2: "ADPCM", _A_LAW: "A-law", _MU_LAW: "μ-law", 0x11: "IMA ADPCM", 0x31: "GSM", 0x55: "MP3", 0xFF: "AAC"}
 _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
-
-
-class SoundFault(ValueError):
-    """A file that is no usable sound; the text says what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
