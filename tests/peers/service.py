@@ -26,6 +26,7 @@ from tests.peers.talk import eventually
 
 Record = dict[str, str]
 DOMAIN = "denwa.example"
+_ENDS_WITH_US = ["setpriv", "--pdeathsig", "KILL"]  # also when the tests are killed
 
 
 @dataclass
@@ -88,7 +89,7 @@ class Service:
         begun = time.monotonic()
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "denwa", "serve", *["--demo"] * self.demo],
+                [*_ENDS_WITH_US, sys.executable, "-m", "denwa", "serve", *["--demo"] * self.demo],
                 env=self.environment,
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
