@@ -20,6 +20,8 @@ _SETTINGS: dict[str, Any] = {
     "password": "",
     "domain": "denwa.example",
     "ca_file": "",  # trusted with TLS
+    "certificate": "",  # shown with TLS, and its key
+    "key": "",
     "srtp": False,
     "codecs": ["PCMU/8000"],
     "expires": 300,

@@ -119,6 +119,8 @@ class Phone:
         transport.boundAddress, transport.port = settings["host"], settings["port"]
         if settings["ca_file"]:
             transport.tlsConfig.CaListFile, transport.tlsConfig.verifyServer = settings["ca_file"], True
+        if settings["certificate"]:
+            transport.tlsConfig.certFile, transport.tlsConfig.privKeyFile = settings["certificate"], settings["key"]
         kinds = {"udp": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP, "tls": pj.PJSIP_TRANSPORT_TLS}
         kind = kinds[settings["transport"]]
         self.transport_id = endpoint.transportCreate(kind, transport)
