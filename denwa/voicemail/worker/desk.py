@@ -16,6 +16,7 @@ from denwa.voicemail.worker.call import Call, fault_text
 from denwa.voicemail.worker.endpoint import Options, account_config, open_endpoint, open_transport
 from denwa.voicemail.worker.guidance import GuidanceCall
 from denwa.voicemail.worker.lines import Lines
+from denwa.voicemail.worker.watchdog import Watchdog
 
 BUSY_POLL_MS = 20
 IDLE_POLL_MS = 50
@@ -79,8 +80,10 @@ class Desk:
 
     def run(self) -> None:
         """Until told to stop, or until the service is gone and its calls have ended."""
+        watchdog = Watchdog()
         self.tell("ready", port=self.port, pid=os.getpid())
         while not self._done():
+            watchdog.feed()
             self._endpoint.libHandleEvents(BUSY_POLL_MS if self._calls else IDLE_POLL_MS)
             self._obey()
             self._work()
