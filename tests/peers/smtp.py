@@ -89,6 +89,10 @@ class MailServer:
         assert isinstance(content, bytes)
         return content
 
+    def refused(self, timeout: float = 15) -> None:
+        """Wait until a mail was refused."""
+        self.log.wait(lambda event: event["event"] == "refused", timeout, "a mail that is refused")
+
     @property
     def count(self) -> int:
         return len(self.log.all(lambda e: e["event"] == "mail"))

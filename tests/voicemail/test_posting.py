@@ -12,18 +12,29 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 
 from denwa.config.settings import Settings
 from denwa.storage.outbox_store import OutboxStore
+from denwa.storage.tables.contracts import subscribers
 from denwa.storage.tables.voicemail import outbox
 from denwa.storage.voicemail_store import MailboxStore, OwnerStore
 from denwa.voicemail import wav
 from denwa.voicemail.faults import VoicemailSettingsFault
 from denwa.voicemail.letters import Kind, Letter, Sender
 from denwa.voicemail.mail.templates import shipped_templates
-from denwa.voicemail.ports import Blame, Envelope, Recording
-from denwa.voicemail.posting import FIRST_PAUSE, GIVE_UP_AFTER, LONGEST_PAUSE, Poster, next_attempt
+from denwa.voicemail.ports import Blame, DeliveryFault, Envelope, Recording
+from denwa.voicemail.posting import (
+    BLOCKED,
+    FIRST_PAUSE,
+    GIVE_UP_AFTER,
+    LONGEST_PAUSE,
+    LONGEST_PAUSE_OF_SERVER,
+    REFUSALS,
+    Poster,
+    next_attempt,
+    refusals_to_block,
+)
 from denwa.voicemail.sound_store.opening import open_sounds
 from denwa.voicemail.transport import SmtpServer, SmtpTransport
 from tests.voicemail.mail_server import MailServer
@@ -256,3 +267,140 @@ def test_url_that_cannot_be_used_is_a_fault_without_the_password(url: str) -> No
 def test_authority_file_that_is_not_there_is_a_fault_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(VoicemailSettingsFault, match=r"no\.pem"):
         SmtpTransport(SmtpServer.from_url("smtp://h"), tmp_path / "no.pem")
+
+
+def test_mails_of_a_server_that_is_away_all_go_soon_after_it_is_back(tmp_path, engine, server):
+    post = Post(tmp_path, engine, server)
+    server.stop()
+    now = NOW
+    for _ in range(20):
+        assert post.send(now)
+        now = post.row()[3]
+    assert post.row()[1] == 20
+    server.start()
+    assert not post.send(now - timedelta(milliseconds=1))
+    assert post.send(now)
+    assert post.row()[0] == "sent"
+    assert now - NOW < 20 * LONGEST_PAUSE_OF_SERVER
+
+
+@pytest.mark.parametrize(("dies", "copies"), [("before", 1), ("after", 2)])
+def test_mail_that_may_have_been_accepted_is_sent_again_as_the_same_mail(tmp_path, engine, server, dies, copies):
+    """M4: never lost; a second copy, if there is one, has the same Message-ID."""
+    post = Post(tmp_path, engine, server, delete_after_mail=True)
+    server.dies = dies
+    assert post.send()
+    state, attempts, error, due = post.row()
+    assert (state, attempts) == ("waiting", 1)
+    assert "may have accepted it" in error
+    assert post.store.to_discard() == []  # V4: only what the server said it took
+    server.dies = ""
+    assert post.send(due)
+    assert post.row()[0] == "carried"
+    assert len(server.received) == copies
+    assert len({content for _, _, content in server.received}) == 1
+
+
+def test_mail_that_was_accepted_is_not_sent_again_because_the_database_was_away(tmp_path, engine, server, monkeypatch):
+    """M4"""
+    monkeypatch.setattr("denwa.voicemail.posting.NOTE_PAUSE", 0.01)
+    post = Post(tmp_path, engine, server)
+    note, faults = post.outbox.sent, iter([OSError("the disk is full"), OSError("still")])
+
+    def failing(*arguments: object, **named: object) -> None:
+        fault = next(faults, None)
+        if fault is not None:
+            raise fault
+        note(*arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(post.outbox, "sent", failing)
+    assert post.send()
+    assert post.row()[0] == "sent"
+    assert not post.send(NOW + timedelta(days=1))
+    assert len(server.received) == 1
+
+
+def test_address_that_does_not_exist_gets_no_further_mail_until_it_is_changed(tmp_path, engine, server):
+    """M4: not tried for ever; nothing is lost."""
+    post = Post(tmp_path, engine, server)
+    server.answers["taro@example.jp"] = "550 5.1.1 no such user"
+    assert post.send()
+    assert post.outbox.totals() == (1, 0, 1)
+    now = NOW
+    server.answers.clear()  # it would be taken now
+    for _ in range(3):
+        now = post.row()[3]
+        assert post.send(now)
+        state, _, error, due = post.row()
+        assert (state, due) == ("waiting", now + timedelta(hours=1))
+        assert error == BLOCKED + "550 5.1.1 no such user"
+    assert server.received == []
+    with engine.begin() as connection:
+        connection.execute(update(subscribers).values(mail="hanako@example.jp"))
+    now = post.row()[3]
+    assert post.send(now)  # readdressed
+    assert post.send(now)
+    assert [recipients for _, recipients, _ in server.received] == [["hanako@example.jp"]]
+    assert post.row()[0] == "sent"
+    assert post.outbox.totals() == (0, 0, 1)
+
+
+def test_mail_to_a_blocked_address_is_given_up_in_the_end_and_can_be_tried_again(tmp_path, engine, server):
+    post = Post(tmp_path, engine, server)
+    server.answers["taro@example.jp"] = "550 5.1.1 no such user"
+    assert post.send()
+    assert post.send(NOW + GIVE_UP_AFTER)
+    assert post.row()[0] == "undeliverable"
+    later = NOW + timedelta(days=9)
+    server.answers.clear()
+    with engine.begin() as connection:
+        mail_id = connection.scalar(select(outbox.c.id))
+    assert post.outbox.retry(mail_id, later)
+    assert post.outbox.totals() == (1, 0, 0)
+    server.answer = "451 later"
+    assert post.send(later)
+    assert post.row()[:2] == ("waiting", 1)  # five days from now
+    server.answer = "250 OK"
+    assert post.send(later + timedelta(days=1))
+    assert post.row()[0] == "sent"
+
+
+def test_third_refusal_in_a_row_without_a_reason_blocks_and_one_mail_taken_in_between_does_not(
+    tmp_path, engine, server
+):
+    post = Post(tmp_path, engine, server)
+    server.recipient_answer = "550 no"
+    now = NOW
+    for _ in range(2):
+        assert post.send(now)
+        now = post.row()[3]
+    server.recipient_answer = "250 OK"
+    assert post.send(now)  # taken: from the start
+    letter = Letter(Kind.CALL_NOTICE, NUMBER, "50010001", "", "anonymous", 0)
+    server.recipient_answer = "550 no"
+    for number in range(3):
+        assert post.outbox.totals()[2] == 0
+        post.store.notice(f"n{number}", NUMBER, Envelope(f"<{number}@x.example>", "taro@example.jp", letter), now)
+        assert post.send(now)
+    assert post.outbox.totals()[2] == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "to_block"),
+    [
+        ("550 5.1.1 unknown", 1),
+        ("550 5.1.10 null MX", 1),
+        ("553 5.1.3 bad syntax", 1),
+        ("550 5.2.1 disabled", 1),
+        ("550-5.1.1 The account\n5.1.1 does not exist", 1),
+        ("550 unknown", REFUSALS),
+        ("552 5.2.2 full", None),
+        ("550 5.7.1 you are on a list", None),
+        ("550 5.7.26 unauthenticated", None),
+    ],
+)
+def test_address_is_blocked_only_where_it_is_the_address_that_is_wrong(answer: str, to_block: int | None) -> None:
+    """RFC 3463"""
+    assert refusals_to_block(DeliveryFault(answer, permanent=True, blame=Blame.RECIPIENT)) == to_block
+    assert refusals_to_block(DeliveryFault(answer, permanent=True, blame=Blame.MAIL)) is None
+    assert refusals_to_block(DeliveryFault(answer, blame=Blame.RECIPIENT)) is None
