@@ -120,3 +120,13 @@ def test_a_call_that_waits_for_its_contract_hinders_the_close_on_every_page(
         exchange.call(answered_ms=ms(2026, 9, 6 + index), leg="incoming", direction="incoming")
     exchange.rater.catch_up(NOW_MS)
     assert len(ending.hindrances("2026-09", NOW_MS).unrated) == 10
+
+
+def test_a_call_of_no_length_at_all_is_billed_with_nothing_and_hinders_no_month(
+    exchange: Exchange, ending: MonthEnd
+) -> None:  # T1, L3
+    exchange.call(answered_ms=ms(2026, 9, 6), duration_ms=0)
+    exchange.rater.catch_up(NOW_MS)
+    closed = ending.close("2026-09", NOW_MS)
+    assert (closed.totals["calls"], closed.totals["fixed_yen"]) == (2, 160)
+    assert check_month(ending, SqlLedgerBooks(exchange.main), "2026-09").differences == ()
