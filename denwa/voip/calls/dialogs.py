@@ -34,7 +34,7 @@ from denwa.voip.sip.response import make_cancel
 from denwa.voip.sip.timers import TIMEOUT
 from denwa.voip.sip.transactions import IGNORE, ClientTransaction, ServerTransaction
 
-VOICEMAIL_PROBE: Final = 180.0  # seconds; longer than any voicemail call is (V2)
+VOICEMAIL_PROBE: Final = 180.0  # seconds; longer than a message takes (V2)
 TIMER_C: Final = 180.0  # RFC 3261 §16.8
 REFRESHES: Final = (b"INVITE", b"UPDATE")
 

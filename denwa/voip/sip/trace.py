@@ -78,7 +78,14 @@ def _printable(text: str) -> str:
     return "".join(char if char.isprintable() else "\ufffd" for char in text)
 
 
+def _without_telephone_keys(info: bytes) -> bytes:
+    head, blank, body = info.partition(b"\r\n\r\n")
+    return head + blank + b"***" if body and b"application/dtmf" in head.lower() else info
+
+
 def mask(data: bytes) -> bytes:
-    """`data` without digest responses, passwords in URIs, and media keys."""
+    """`data` without digest responses, passwords in URIs, media keys, and keys of a telephone (a PIN, a card number)."""
+    if data.startswith(b"INFO "):
+        data = _without_telephone_keys(data)
     data = _CREDENTIALS.sub(lambda line: _BASIC.sub(rb"\1***", _RESPONSE.sub(rb'\1"***"', line[0])), data)
     return _MEDIA_KEY.sub(rb"\1***", _PASSWORD.sub(rb"\1***@", data))

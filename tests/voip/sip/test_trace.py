@@ -83,3 +83,12 @@ def test_control_characters_of_a_stranger_do_not_reach_the_terminal():
     trace = Trace(1)
     trace.received(NOW, "h:1", PHONE, message(b"a@1", b"\x1b[2JINVITE"))
     assert "\x1b" not in trace.ladder(b"a@1")
+
+
+@pytest.mark.parametrize("body", ["Signal=7\r\nDuration=160\r\n", "7"])
+def test_keys_of_a_telephone_are_masked(body: str) -> None:  # V6: they may be a PIN
+    kind = "application/dtmf-relay" if body.startswith("Signal") else "Application/DTMF"
+    info = f"INFO sip:a@b SIP/2.0\r\nCall-ID: 1@b\r\nContent-Type: {kind}\r\n\r\n{body}".encode()
+    assert mask(info).endswith(b"\r\n\r\n***")
+    other = info.replace(b"pplication/", b"pplication/x-")
+    assert mask(other) == other
