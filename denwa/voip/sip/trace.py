@@ -84,7 +84,7 @@ def _without_telephone_keys(info: bytes) -> bytes:
 
 
 def mask(data: bytes) -> bytes:
-    """`data` without digest responses, passwords in URIs, media keys, and keys of a telephone (a PIN, a card number)."""
+    """`data` without digest responses, passwords in URIs, media keys, and keys of a telephone (they may be a PIN)."""
     if data.startswith(b"INFO "):
         data = _without_telephone_keys(data)
     data = _CREDENTIALS.sub(lambda line: _BASIC.sub(rb"\1***", _RESPONSE.sub(rb'\1"***"', line[0])), data)
