@@ -195,3 +195,30 @@ def test_without_a_mail_server_the_test_mail_is_kept_in_a_folder(terminal: Termi
 def test_what_is_no_address_is_a_mistake_of_the_caller(terminal: Terminal) -> None:
     assert terminal("mail", "test", "nobody").code == 2
     assert terminal("mail", "test", "太郎@example.jp").code == 2
+
+
+def test_fault_of_a_template_is_told_with_file_and_line_by_the_check_and_the_service(
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = tmp_path / "templates" / "ja" / "call-notice.txt"
+    template.parent.mkdir(parents=True)
+    template.write_text("Subject: 着信\n\n{{ caler }}\n", encoding="utf-8")
+    monkeypatch.setenv("DENWA_MAIL__TEMPLATES", str(template.parents[1]))
+    for command in (("config", "check"), ("serve",), ("mail", "test", "hanako@example.jp")):
+        ended = terminal(*command)
+        assert ended.code == 2
+        assert f"{template}:3: there is no {{{{ caler }}}} in this mail" in ended.err
+    monkeypatch.setenv("DENWA_MAIL__TEMPLATES", str(tmp_path / "no"))
+    ended = terminal("config", "check")
+    assert "DENWA_MAIL__TEMPLATES: mail.templates: " in ended.err
+    assert "no such folder" in ended.err
+    template.write_text("Subject: 着信\n\n{{ caller }}\n", encoding="utf-8")
+    monkeypatch.setenv("DENWA_MAIL__TEMPLATES", str(template.parents[1]))
+    assert terminal("config", "check").code == 0
+
+
+def test_language_of_mails_is_a_setting_of_the_subscriber(terminal: Terminal) -> None:
+    assert terminal.done("subscriber", "show", NUMBER, "--json").json["language"] == "ja"
+    terminal.done("subscriber", "set", NUMBER, "language=en")
+    assert terminal.done("subscriber", "show", NUMBER, "--json").json["language"] == "en"
+    assert terminal("subscriber", "set", NUMBER, "language=fr").code == 2
