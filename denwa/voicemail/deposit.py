@@ -166,8 +166,10 @@ class Depositor:
         key = sound_key(taken.mailbox, taken.lease)
         source = spool.sound_path(self._spool, taken.lease)
         duration: int | None
-        ended_at = source.stat().st_mtime_ns // 1_000_000 if source.exists() else None
-        if ended_at is not None and source.stat().st_size:
+        if not source.exists():  # hung up before the tone, or stored already
+            return None
+        ended_at = source.stat().st_mtime_ns // 1_000_000
+        if source.stat().st_size:
             wav.repair(source, self._rules.max_seconds * 1000)
             draft = spool.draft_path(self._spool, taken.lease)
             duration = keep(source, draft, wide=self._rules.wideband)
@@ -188,7 +190,7 @@ class Depositor:
             call_id=taken.call_id,
             cause=taken.cause,
             called_at=_moment(taken.called_at_ms),
-            recorded_at=_moment(ended_at if ended_at is not None else taken.called_at_ms + duration),
+            recorded_at=_moment(ended_at),
             duration_ms=duration,
             size=size,
             sound=key,
