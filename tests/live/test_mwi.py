@@ -13,6 +13,7 @@ import pytest
 from tests.live.wire import ALICE, BOB, CAROL, DAVE, ERIN, account, login
 from tests.peers import sipp, wav
 from tests.peers.baresip import Baresip
+from tests.peers.linphone import Linphone
 from tests.peers.service import Service
 from tests.peers.talk import eventually
 
@@ -132,3 +133,28 @@ def test_baresip_subscribes_and_shows_what_waits(service: Service, tmp_path: Pat
         leave_message(service, tmp_path, DAVE)
         eventually(lambda: shown("Messages-Waiting: yes"), 20)
         empty_box(service, DAVE)
+
+
+def test_linphonec_that_knows_no_lamp_takes_what_it_is_told(service: Service, tmp_path: Path) -> None:
+    """It says nothing of messages on its screen; its log has what it was sent, and it answers 200 each time."""
+    password = str(login(BOB)["password"])
+    own = {"service": service.address, "password": password}
+    with Linphone(tmp_path, account(BOB), **own, answer=False, keep_wire=True) as bob:
+        bob.registered()
+
+        def told(text: str) -> bool:
+            return f"Messages-Waiting: {text}" in bob.wire_log.read_text(errors="replace")
+
+        service.set(BOB, ring_time=5)
+        leave_message(service, tmp_path, BOB)
+        eventually(lambda: told("yes"), 20)
+        taken = mwi(service, "taken")
+        empty_box(service, BOB)
+        eventually(lambda: told("no"), 20)
+        eventually(lambda: mwi(service, "taken") > taken)
+
+
+def mwi(service: Service, kind: str) -> int:
+    """How many NOTIFYs ended so."""
+    found = re.search(rf'^denwa_mwi_total{{kind="{kind}"}} (\d+)', service.metrics(), re.MULTILINE)
+    return int(found[1]) if found else 0

@@ -51,7 +51,10 @@ _KNOWN = ("opus/48000", "speex/16000", "speex/32000", "speex/8000", "PCMU/8000",
 
 
 class Linphone:
-    """One telephone, registered at start, which offers `codecs` in that order; `video`: and its camera's still."""
+    """One telephone, registered at start, which offers `codecs` in that order; `video`: and its camera's still.
+
+    `keep_wire`: the SIP messages it has sent and received are in `wire_log`.
+    """
 
     def __init__(
         self,
@@ -64,6 +67,7 @@ class Linphone:
         codecs: Sequence[str] = ("PCMU/8000",),
         answer: bool = True,
         video: bool = False,
+        keep_wire: bool = False,
     ) -> None:
         self.user, self.service, port = user, service, ports.free_port()
         self.folder = folder / f"linphone-{user}-{port}"
@@ -82,7 +86,9 @@ class Linphone:
                 number=number, name=name, rate=rate, channels=1 + (name == "opus"), enabled=int(codec in codecs)
             )
         (self.folder / "linphonerc").write_text(config)
-        self._options = ["-a"] * answer + ["-V"] * video
+        self.wire_log = self.folder / "wire.log"
+        wire = ["-d", "6", "-l", str(self.wire_log)]
+        self._options = ["-a"] * answer + ["-V"] * video + wire * keep_wire
         self.log = EventLog(f"linphone {user}")
         self._process: subprocess.Popen[str] | None = None
 
