@@ -48,7 +48,7 @@ class Schema:
         return config
 
 
-MAIN = Schema("main", "0009")
+MAIN = Schema("main", "0010")
 JOURNAL = Schema("journal", "0003")
 
 

@@ -1,6 +1,7 @@
-"""What stops calls beside the contract: the operator's orders in congestion (C7), and holds on subscribers (C6)."""
+"""What stops calls beside the contract: the operator's orders in congestion (C7), and holds on subscribers (C6);
+and the limits that one subscriber has instead of the service's (C6)."""
 
-from sqlalchemy import Column, ForeignKey, Index, String, Table, Text
+from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, Text
 
 from denwa.storage.columns import BigId, UtcMillis
 from denwa.storage.tables import metadata
@@ -35,4 +36,14 @@ call_holds = Table(
     Index(None, "subscriber"),
     Index(None, "lifted_at"),
     sqlite_autoincrement=True,
+)
+
+own_limits = Table(
+    "own_limits",
+    metadata,
+    Column("subscriber", String(20), ForeignKey(subscribers.c.number), primary_key=True),  # E.164
+    Column("name", String(40), primary_key=True),  # of the setting in `limits`
+    Column("value", Integer, nullable=False),
+    Column("set_at", UtcMillis, nullable=False),
+    Column("set_by", Text, nullable=False),
 )
