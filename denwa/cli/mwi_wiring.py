@@ -29,6 +29,7 @@ def mwi_rules(settings: Settings) -> MwiRules:
     voicemail, sip = settings.voicemail, settings.sip
     return MwiRules(
         domain=sip.domains[0].encode(),
+        box_number=voicemail.box_number.encode(),
         unsolicited=voicemail.mwi_unsolicited,
         min_expires=sip.min_expires,
         max_expires=sip.max_expires,

@@ -173,7 +173,7 @@ class Notifier:
         return min(seconds, rules.max_expires)
 
     def _is_own_box(self, uri: bytes, subscriber: Subscriber) -> bool:
-        """The account or the number, at this service; or the service itself, which knows who asks."""
+        """The account or the number, at this service; or the service or its voicemail, which know who asks."""
         try:
             parsed = parse_uri(uri)
         except UriFault:
@@ -181,7 +181,7 @@ class Notifier:
         if not isinstance(parsed, SipUri) or not self._ctx.is_own_host(parsed.host):
             return False
         user = unescape(parsed.user)
-        if user in (b"", subscriber.account):
+        if user in (b"", subscriber.account, self._waiting.rules.box_number):
             return True
         try:
             return PhoneNumber.parse(user.decode()).e164 == subscriber.number

@@ -57,11 +57,11 @@ class MessageWaiting:
             self.pace.add(account, "", Event.CHANGE, now)
 
     def summary(self, account: bytes) -> bytes:
-        return summary(self.boxes.get(account, EMPTY), self.address(account))
+        return summary(self.boxes.get(account, EMPTY), self.address(self.rules.box_number or account))
 
-    def address(self, account: bytes) -> bytes:
-        """The URI of a box."""
-        return b"sip:" + account + b"@" + self._host
+    def address(self, user: bytes) -> bytes:
+        """The URI of a box, by its account or by the number that is dialled to hear it."""
+        return b"sip:" + user + b"@" + self._host
 
     # -- what the phones do ---------------------------------------------------------------------------------------
 

@@ -34,6 +34,13 @@ def test_a_registered_phone_is_told_when_a_message_comes_and_when_it_goes() -> N
     assert left_behind(wire) == (0, 0, 0)
 
 
+def test_the_number_that_is_dialled_to_hear_the_box_is_told() -> None:  # RFC 3842 §5.2: a key for messages dials it
+    wire, [phone] = scene(box_number=b"1417")
+    phone.register()
+    notify = to(fill(wire, phone, ONE_NEW), phone.peer)
+    assert f"Message-Account: sip:1417@{DOMAIN}\r\n".encode() in notify.body
+
+
 def test_a_change_while_a_notify_is_under_way_is_told_when_that_is_answered() -> None:
     wire, [phone] = scene()
     phone.register()

@@ -113,9 +113,9 @@ def test_without_expires_an_hour_is_granted_and_never_more_than_the_longest() ->
 
 
 @pytest.mark.parametrize("uri", ["sip:50010001@denwa.example", "sip:05050010001@192.0.2.10", "sip:denwa.example",
-                                 "sip:+815050010001@denwa.example;user=phone"])  # fmt: skip
+                                 "sip:+815050010001@denwa.example;user=phone", "sip:1417@denwa.example"])  # fmt: skip
 def test_the_own_box_is_the_account_the_number_and_the_service(uri: str) -> None:
-    _, [phone] = scene()
+    _, [phone] = scene(box_number=b"1417")
     assert Watcher(phone).subscribe(uri=uri)[0][1].status == 200
 
 
