@@ -151,6 +151,16 @@ def test_greeting_is_as_loud_as_a_prompt_and_begins_at_once(quieter: float) -> N
     assert find_speech(greeting).level == pytest.approx(-20, abs=1.5)
 
 
+def test_key_that_ended_a_greeting_recorded_by_telephone_is_not_in_it() -> None:
+    said = read_wav(SPEECH)
+    at = np.arange(3200) / 16000
+    key = (0.2 * (np.sin(2 * np.pi * 941 * at) + np.sin(2 * np.pi * 1477 * at))).astype(np.float32)
+    recorded = np.concatenate([said.samples, np.zeros(4800, np.float32), key])
+    greeting = prepared(wav_bytes(Sound(recorded, 16000)))
+    assert np.abs(greeting.samples[-2000:]).max() < 0.01
+    assert greeting.seconds > said.seconds - 0.3
+
+
 @pytest.mark.parametrize(
     ("samples", "why"),
     [(np.zeros(16000), "nobody is heard"), (np.zeros(61 * 8000), "61.0 s long; at most 60 s")],
