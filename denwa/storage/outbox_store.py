@@ -76,7 +76,11 @@ class OutboxStore:
             dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
             again = {"refusals": r.refusals + 1, "last_error": error, "changed_at": now}
             again["blocked"] = or_(r.blocked, r.refusals + 1 >= most)
-            counted = dialect.insert(refused_addresses).values(new).on_conflict_do_update([r.address], set_=again)
+            counted = (
+                dialect.insert(refused_addresses)
+                .values(new)
+                .on_conflict_do_update(index_elements=[r.address], set_=again)
+            )
             blocked: bool = connection.execute(counted.returning(r.blocked)).scalar_one()
             return blocked
 
@@ -93,6 +97,11 @@ class OutboxStore:
             forgotten: int = connection.execute(old).rowcount
             connection.execute(delete(refused_addresses).where(r.changed_at < before, ~in_use))
         return forgotten
+
+    def forget_given_up(self, before: datetime) -> int:
+        with self._engine.begin() as connection:
+            old = delete(outbox).where(outbox.c.state == "undeliverable", outbox.c.due_at < before)
+            return connection.execute(old).rowcount
 
     def totals(self) -> tuple[int, int, int]:
         blocked = select(func.count()).select_from(refused_addresses).where(refused_addresses.c.blocked == true())

@@ -259,6 +259,10 @@ class Outbox(Protocol):
         """Delete the traces of mails that were sent before `before`; returns how many."""
         ...
 
+    def forget_given_up(self, before: datetime) -> int:
+        """Delete mails that were given up when their last attempt was due before `before`; returns how many."""
+        ...
+
     def totals(self) -> tuple[int, int, int]:
         """(mails waiting, mails given up, addresses blocked)."""
         ...

@@ -54,6 +54,7 @@ RETENTION_INTERVAL = 10.0  # seconds at most between rounds; a message's end is 
 SWEEP_INTERVAL = timedelta(hours=1)  # between looks at what does not belong together
 DEAD_PLACE = timedelta(hours=1)  # no call is that long: its node is gone
 KEEP_SENT = timedelta(days=30)  # how long it is seen that a mail was accepted
+KEEP_GIVEN_UP = timedelta(days=90)  # … and that it was not: it says who called (K5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,6 +324,7 @@ class VoicemailService:
                 if warned:
                     self._mail_due.set()
             await asyncio.to_thread(self._outbox.forget_sent, now - KEEP_SENT)
+            await asyncio.to_thread(self._outbox.forget_given_up, now - KEEP_GIVEN_UP)
             await asyncio.to_thread(self._mailboxes.release_dead, now - DEAD_PLACE)
             await asyncio.to_thread(self._box.forget, now)
             if self._greetings is not None:
