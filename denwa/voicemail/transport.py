@@ -178,12 +178,14 @@ class MaildirTransport:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._lock = threading.Lock()  # mailbox.Maildir counts its files without one
 
     def deliver(self, mail: EmailMessage, sender: str, recipient: str) -> None:
         try:
-            self.folder.parent.mkdir(parents=True, exist_ok=True)
-            maildir = mailbox.Maildir(self.folder, create=True)
-            maildir.add(mail.as_bytes(policy=mail.policy.clone(linesep="\n")))
+            with self._lock:
+                self.folder.parent.mkdir(parents=True, exist_ok=True)
+                maildir = mailbox.Maildir(self.folder, create=True)
+                maildir.add(mail.as_bytes(policy=mail.policy.clone(linesep="\n")))
         except OSError as fault:
             raise _no_server(f"{self.folder}: {fault.strerror}") from None
 

@@ -20,7 +20,7 @@ from denwa.voicemail.letters import Kind, Letter, Sender
 from denwa.voicemail.mail.templates import shipped_templates
 from denwa.voicemail.mail.writing import compose
 from denwa.voicemail.ports import Blame, DeliveryFault
-from denwa.voicemail.transport import Patience, SmtpServer, SmtpTransport, Step
+from denwa.voicemail.transport import MaildirTransport, Patience, SmtpServer, SmtpTransport, Step
 from tests.voicemail.mail_server import MailServer
 
 SENDER = "mail-noreply@denwa.example"
@@ -216,3 +216,16 @@ def test_lines_that_begin_with_a_dot_arrive_as_they_are(server: MailServer) -> N
     got = email.message_from_bytes(content, policy=default)
     assert isinstance(got, EmailMessage)
     assert got.get_content().replace("\r\n", "\n") == ".\n..a\n.\nend\n"
+
+
+def test_mails_that_are_kept_at_the_same_time_are_all_kept(tmp_path: Path) -> None:
+    kept = MaildirTransport(tmp_path / "new folder" / "mail")
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: kept.deliver(mail(), SENDER, RECIPIENT), range(40)))
+    assert len(list((tmp_path / "new folder" / "mail" / "new").iterdir())) == 40
+
+
+def test_folder_that_cannot_be_written_to_is_ours_to_mend(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    fault = fault_of(lambda: MaildirTransport(tmp_path / "file" / "mail").deliver(mail(), SENDER, RECIPIENT))
+    assert fault.blame is Blame.SERVER
