@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from denwa.cli.desk import at_the_keyboard, office, phone_number, utc_now
+from denwa.cli.limits_feed import OWN_LIMITS
 from denwa.cli.main import StateError, settings_of
 from denwa.config.settings import Settings
 from denwa.contracts.desk import TOKYO
@@ -22,6 +23,9 @@ _SPENT = {
     "international_day_yen": "国際・本日 abroad today",
     "running_yen": "通話中 running calls",
 }
+
+
+_MOST = 1_000_000_000
 
 
 @click.group()
@@ -53,11 +57,12 @@ def show(ctx: click.Context, number: str, as_json: bool) -> None:
     settings = settings_of(ctx)
     with office(settings) as here:
         here.desk.find(own.e164)
-        holds = SqlLimits(here.engine).all_holds(own.e164)
+        store = SqlLimits(here.engine)
+        holds, its_own = store.all_holds(own.e164), store.own().get(own.e164, {})
     spent = _spent(settings, own.e164)
-    bounds = {key: getattr(settings.limits, key) for key in ("day_yen", "month_yen", "international_day_yen")}
+    bounds = {key: getattr(settings.limits, key) for key in OWN_LIMITS} | its_own
     if as_json:
-        values: dict[str, Any] = {"number": own.national(), "limits": bounds, "spent": spent}
+        values: dict[str, Any] = {"number": own.national(), "limits": bounds, "own": sorted(its_own), "spent": spent}
         click.echo(json.dumps(values | {"holds": [_fields(row) for row in holds]}, ensure_ascii=False, indent=1))
         return
     click.echo(own.grouped())
@@ -67,8 +72,44 @@ def show(ctx: click.Context, number: str, as_json: bool) -> None:
         used = f"{spent[key]} 円" if spent is not None else "-"
         most = f" / {bounds[key]} 円" if bounds.get(key) else ""
         click.echo(f"{name:<24} {used}{most}")
+    for key in OWN_LIMITS:
+        mark = "  個別 of its own" if key in its_own else ""
+        click.echo(f"{key:<24} {bounds[key] or 'なし none'}{mark}")
     for row in holds:
         click.echo(_line(row))
+
+
+@limits.command("set")
+@click.argument("number")
+@click.argument("values", nargs=-1, required=True, metavar="KEY=VALUE …")
+@click.pass_context
+def set_(ctx: click.Context, number: str, values: tuple[str, ...]) -> None:
+    """Give a subscriber limits of its own: calls_per_subscriber, new_calls_per_minute, call_seconds, day_yen,
+    month_yen, international_day_yen. `default`: the service's again; 0: no limit (of seconds and yen)."""
+    own = phone_number(number)
+    wanted = dict(_own_limit(value) for value in values)
+    settings = settings_of(ctx)
+    with office(settings) as here:
+        here.desk.find(own.e164)
+        SqlLimits(here.engine).set_own(own.e164, wanted, utc_now(), here.who)
+        with here.desk.store.changing(here.who, utc_now()) as unit:
+            shown = ", ".join(f"{key}={'default' if value is None else value}" for key, value in wanted.items())
+            unit.log([own.e164], f"own limits: {shown}")
+        take_up(settings)
+    click.echo(f"{own.grouped()} {shown} ({at_the_keyboard()})")
+
+
+def _own_limit(text: str) -> tuple[str, int | None]:
+    """`key=value`. Raises BadParameter."""
+    key, _, value = text.partition("=")
+    if key not in OWN_LIMITS:
+        raise click.BadParameter(f"{key!r} is none of {', '.join(OWN_LIMITS)}")
+    if value == "default":
+        return key, None
+    least = 1 if key in ("calls_per_subscriber", "new_calls_per_minute") else 0
+    if not value.isascii() or not value.isdigit() or not least <= int(value) <= _MOST:
+        raise click.BadParameter(f"{key}: {value!r} is no whole number from {least} to {_MOST}, and not default")
+    return key, int(value)
 
 
 @limits.command()

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Final
 
@@ -24,6 +24,7 @@ from denwa.storage.limits_store import EndedRow, HoldRow, OrderRow, SqlLimits, e
 from denwa.voip.proxy.congestion import Order, OrderKind
 from denwa.voip.proxy.fraud import Alarm, FraudLimits, Hold, HoldKind, LimitSettings
 from denwa.voip.proxy.limits import CallLimits
+from denwa.voip.proxy.own_limits import OwnLimits
 from denwa.voip.proxy.spending import SpendLimits, Spent, UnitPrice, month_start_ms
 from denwa.voip.registrar.guessing import GuessLimits
 
@@ -31,6 +32,16 @@ log = logging.getLogger(__name__)
 LOOK_EVERY: Final = 0.5  # seconds between looks for alarms
 REFRESH_EVERY: Final = 2  # looks: orders and holds made on another machine come without word
 LONGEST_CALL_MS: Final = 2 * 86_400_000  # a call that ended in this month began at most so long before it
+# Limits that a subscriber may have of its own, by the name of the service's setting (C6).
+OWN_LIMITS: Final = {
+    "calls_per_subscriber": "calls",
+    "new_calls_per_minute": "calls_per_minute",
+    "call_seconds": "call_seconds",
+    "day_yen": "day_yen",
+    "month_yen": "month_yen",
+    "international_day_yen": "international_day_yen",
+}
+Own = dict[str, dict[str, int]]
 _HOUR_MS: Final = 3_600_000  # hours of Asia/Tokyo begin with those of UTC
 _FREE: Final = ("on-net", "partner-050")  # T2
 
@@ -67,6 +78,11 @@ def unknown_countries(codes: Iterable[str], plan: NumberingPlan) -> list[str]:
     """Those that the country data does not have."""
     known = {country.code for country in plan.countries}
     return [code for code in codes if code not in known]
+
+
+def own_limits_of(values: Mapping[str, int]) -> OwnLimits:
+    """By the names of the settings in `limits`, as they are on record."""
+    return OwnLimits(**{OWN_LIMITS[name]: value for name, value in values.items() if name in OWN_LIMITS})
 
 
 class TariffPrices:
@@ -119,7 +135,7 @@ class LimitsFeed:
         if unknown := unknown_countries((*limits.countries_allowed, *limits.countries_denied), plan):
             raise ConfigurationError(f"limits.countries_allowed, countries_denied: no such country: {unknown[0]}")
         now = datetime.now(UTC)
-        self._put(self._store.orders(now), self._store.holds(now))
+        self._put(self._store.orders(now), self._store.holds(now), self._store.own())
         self._limits.counted = False
         self._since_ms = time.time_ns() // 1_000_000
 
@@ -145,15 +161,15 @@ class LimitsFeed:
         """Store what was found here, then take up what the database has."""
         async with self._lock:
             await self._report(self._limits.take_alarms())
-            orders, holds = await asyncio.to_thread(self._read)
-            self._put(orders, holds)
+            self._put(*await asyncio.to_thread(self._read))
 
-    def _read(self) -> tuple[list[OrderRow], list[HoldRow]]:
+    def _read(self) -> tuple[list[OrderRow], list[HoldRow], Own]:
         now = datetime.now(UTC)
-        return self._store.orders(now), self._store.holds(now)
+        return self._store.orders(now), self._store.holds(now), self._store.own()
 
-    def _put(self, orders: list[OrderRow], holds: list[HoldRow]) -> None:
+    def _put(self, orders: list[OrderRow], holds: list[HoldRow], own: Own) -> None:
         limits = self._limits
+        limits.put_own({number: own_limits_of(values) for number, values in own.items()})
         limits.congestion.put(
             Order(row.id, OrderKind(row.kind), row.value, to_millis(row.from_at), _millis(row.until_at))
             for row in orders

@@ -1,17 +1,18 @@
-"""Orders in congestion, holds on subscribers' calls, the operator's alarm mails, and what calls have cost so far."""
+"""Orders in congestion, holds on subscribers' calls, limits of single subscribers, the operator's alarm mails, and what
+calls have cost so far."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Engine, and_, insert, or_, select, type_coerce, update
+from sqlalchemy import BigInteger, Engine, and_, delete, insert, or_, select, type_coerce, update
 
 from denwa.rating.ports import CHARGED_LEGS
 from denwa.storage.tables.journal import calls
-from denwa.storage.tables.limits import call_holds, congestion_orders
+from denwa.storage.tables.limits import call_holds, congestion_orders, own_limits
 from denwa.storage.tables.voicemail import outbox
 from denwa.voicemail.letters import Kind, Letter
 
@@ -128,6 +129,29 @@ class SqlLimits:
         h = call_holds.c
         query = select(h.subscriber, h.lifted_at).where(h.lifted_at >= moment).order_by(h.lifted_at)
         return {row.subscriber: row.lifted_at for row in self._rows(query)}
+
+    # -- limits of one subscriber (C6) ----------------------------------------------------------------------------
+
+    def own(self) -> dict[str, dict[str, int]]:
+        """Subscriber -> name -> value, of all that have limits of their own."""
+        o = own_limits.c
+        found: dict[str, dict[str, int]] = {}
+        for row in self._rows(select(o.subscriber, o.name, o.value).order_by(o.subscriber, o.name)):
+            found.setdefault(row.subscriber, {})[row.name] = row.value
+        return found
+
+    def set_own(self, subscriber: str, values: Mapping[str, int | None], now: datetime, who: str) -> None:
+        """`None` gives a limit back to the service's. Those not named stay as they are."""
+        o = own_limits.c
+        with self._engine.begin() as connection:
+            connection.execute(delete(own_limits).where(o.subscriber == subscriber, o.name.in_(list(values))))
+            rows = [
+                {"subscriber": subscriber, "name": name, "value": value, "set_at": now, "set_by": who}
+                for name, value in values.items()
+                if value is not None
+            ]
+            if rows:
+                connection.execute(insert(own_limits), rows)
 
     # -- alarms ---------------------------------------------------------------------------------------------------
 

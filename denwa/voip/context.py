@@ -119,6 +119,7 @@ class Context:
         self._branch_prefix = b"z9hG4bK" + token()[:10]
         self.mwi: MessageWaiting
         self.waking: Waking | None = None  # None: no phone is woken (R5)
+        self.own_call_seconds: dict[str, int] = {}  # by subscriber (E.164): its own longest call (C6)
         self.sources = Sources(settings.trunks)
         self.lines = Lines(settings.trunks, self._draw, self.counters, self.note)
         self.guard = GuessGuard(settings.guessing, self.trunk_of)

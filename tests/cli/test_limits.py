@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from denwa.cli.alarms import AlarmGate, write
-from denwa.cli.limits_feed import TariffPrices
+from denwa.cli.limits_feed import OWN_LIMITS, TariffPrices, own_limits_of
 from denwa.cli.rating_data import load_rating_data
 from denwa.config.settings import Settings
 from denwa.storage.engine import MAIN_FILE, open_engine
 from denwa.storage.limits_store import EndedRow, SqlLimits
 from denwa.voip.proxy.fraud import Alarm, Hold, HoldKind
+from denwa.voip.proxy.own_limits import OwnLimits
 from denwa.voip.proxy.spending import UnitPrice
 from tests.cli.terminal import Terminal, open_terminal
 
@@ -131,3 +132,43 @@ def test_running_calls_are_priced_as_they_are_rated() -> None:  # T1-T3, T8
     ended = EndedRow(E164, "mobile", "+819012345678", NOW_MS, NOW_MS + 30_001, 30_001, "caller")
     assert prices.charge(ended) == 16
     assert prices.charge(ended._replace(end_cause="network_fault")) == 8
+
+
+def test_a_subscriber_s_own_limits_are_set_shown_and_given_back(terminal: Terminal) -> None:  # C6
+    terminal.done("limits", "set", NUMBER, "calls_per_subscriber=10", "day_yen=0")
+    shown = terminal.done("limits", "show", NUMBER, "--json").json
+    assert (shown["limits"]["calls_per_subscriber"], shown["limits"]["day_yen"]) == (10, 0)
+    assert shown["limits"]["month_yen"] == 100_000
+    assert shown["own"] == ["calls_per_subscriber", "day_yen"]
+    out = terminal.done("limits", "show", NUMBER).out
+    assert "calls_per_subscriber     10  個別 of its own" in out
+    assert "day_yen                  なし none  個別 of its own" in out
+    terminal.done("limits", "set", NUMBER, "calls_per_subscriber=default", "day_yen=default")
+    back = terminal.done("limits", "show", NUMBER, "--json").json
+    assert (back["limits"]["calls_per_subscriber"], back["limits"]["day_yen"], back["own"]) == (4, 20_000, [])
+    log = terminal.done("subscriber", "show", NUMBER, "--json").json["changes"]
+    assert "own limits: calls_per_subscriber=10, day_yen=0" in [change["what"] for change in log]  # O1
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("day_yen=-1", "no whole number from 0"),
+        ("calls_per_subscriber=0", "no whole number from 1"),
+        ("day_yen=", "no whole number"),
+        ("day_yen=\u0663", "no whole number"),
+        ("day_yen=99999999999", "no whole number"),
+        ("short_calls=3", "is none of"),
+        ("nothing", "is none of"),
+    ],
+)
+def test_a_limit_that_is_none_is_refused(terminal: Terminal, value: str, says: str) -> None:
+    ended = terminal("limits", "set", NUMBER, value)
+    assert (ended.code, says in ended.err, "Traceback" in ended.err) == (2, True, False)
+
+
+def test_limits_on_record_become_those_of_the_engine() -> None:
+    own = own_limits_of({"calls_per_subscriber": 3, "new_calls_per_minute": 2, "call_seconds": 60, "month_yen": 5})
+    assert own == OwnLimits(3, 2, 60, None, 5, None)
+    limits = Settings().limits
+    assert all(hasattr(limits, name) for name in OWN_LIMITS)

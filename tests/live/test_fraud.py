@@ -172,3 +172,16 @@ def test_congestion_restricts_at_once_outlives_a_restart_and_spares_priority(gua
         assert len(guarded.cli("calls", "--active").strip().splitlines()) >= 1
         guarded.cli("congestion", "on", "--area", "03")
         assert "area" in refusal(bob, HOME, 503)
+
+
+def test_a_limit_of_one_subscriber_is_in_force_when_the_command_returns(guarded: Service) -> None:  # C6
+    guarded.cli("limits", "set", ALICE, "calls_per_subscriber=1", "call_seconds=3")
+    with peer(guarded, ALICE) as alice, peer(guarded, BOB) as bob, gateway(guarded) as trunk:
+        connected(alice, trunk, HOME)
+        assert "too many calls at once" in refusal(alice, HOME, 403)
+        connected(bob, trunk, HOME)
+        connected(bob, trunk, HOME)
+        assert "longest call" in alice.expect("BYE").get("reason")
+        guarded.cli("limits", "set", ALICE, "calls_per_subscriber=default", "call_seconds=default")
+        connected(alice, trunk, HOME)
+        connected(alice, trunk, HOME)

@@ -108,3 +108,12 @@ def test_what_calls_cost_is_read_from_those_that_are_charged_and_over(engine: En
         ("+819012345678", 60_000, 60_000),
     ]
     assert [*ended_since(engine, day + 1, day, ())] == [[]]
+
+
+def test_a_subscriber_s_own_limits_are_kept_changed_and_given_back(store: SqlLimits) -> None:
+    store.set_own(NUMBER, {"day_yen": 0, "calls_per_subscriber": 10}, NOW, "cli:a")
+    assert store.own() == {NUMBER: {"day_yen": 0, "calls_per_subscriber": 10}}
+    store.set_own(NUMBER, {"day_yen": 500}, NOW + MINUTE, "cli:a")
+    assert store.own() == {NUMBER: {"day_yen": 500, "calls_per_subscriber": 10}}
+    store.set_own(NUMBER, {"day_yen": None, "calls_per_subscriber": None, "month_yen": None}, NOW, "cli:a")
+    assert store.own() == {}

@@ -427,6 +427,8 @@ class Dialogs:
         self.table.up[call.id] = call
         call.session_due = now + call.session_interval if call.session_interval else 0.0
         longest = self.ctx.settings.call_seconds
+        if self.ctx.own_call_seconds:
+            longest = self.ctx.own_call_seconds.get(call.subscriber, longest)
         if longest and not call.cut_due:
             call.cut_due = now + longest - (self.ctx.now_ms - call.answered_ms) / 1000
         if not call.probe_due:

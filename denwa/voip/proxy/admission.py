@@ -13,6 +13,7 @@ from denwa.voip.gateways.incoming import called_uri, caller_of
 from denwa.voip.proxy import refusal
 from denwa.voip.proxy.identity import CallerIdentity, incoming_identity
 from denwa.voip.proxy.limits import CallLimits
+from denwa.voip.proxy.own_limits import NOTHING_OWN
 from denwa.voip.proxy.ports import LivePrices
 from denwa.voip.proxy.refusal import Refused
 from denwa.voip.registrar.authentication import Unproven, authenticate
@@ -225,9 +226,14 @@ class Admission:
             self._minute = minute
             self._started.clear()
         self._started[caller.number] += 1
-        if self.busy[caller.number] >= settings.calls_per_subscriber:
+        at_once, a_minute = settings.calls_per_subscriber, settings.new_calls_per_minute
+        if self.limits.own:
+            own = self.limits.own.get(caller.number, NOTHING_OWN)
+            at_once = at_once if own.calls is None else own.calls
+            a_minute = a_minute if own.calls_per_minute is None else own.calls_per_minute
+        if self.busy[caller.number] >= at_once:
             return refusal.TOO_MANY_AT_ONCE
-        if self._started[caller.number] > settings.new_calls_per_minute:
+        if self._started[caller.number] > a_minute:
             return refusal.TOO_MANY_A_MINUTE
         return None
 

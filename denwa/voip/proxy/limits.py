@@ -14,6 +14,7 @@ from denwa.voip.calls.call import Call, CallState
 from denwa.voip.context import Context
 from denwa.voip.proxy.congestion import Congestion
 from denwa.voip.proxy.fraud import Alarm, Hold, HoldKind, LimitSettings, Patterns
+from denwa.voip.proxy.own_limits import OwnLimits, call_seconds_of
 from denwa.voip.proxy.ports import LivePrices
 from denwa.voip.proxy.refusal import OF_NUMBERS, Refused
 from denwa.voip.proxy.spending import Bound, Meter, SpendBook, Spent
@@ -54,6 +55,7 @@ class CallLimits:
         self._prices = prices
         self.congestion = Congestion()
         self.book = SpendBook(settings.spend)
+        self.own: dict[str, OwnLimits] = {}  # of those subscribers that have others than the service's
         self.holds: dict[tuple[str, HoldKind], Hold] = {}
         self.alarms: list[Alarm] = []
         self.counted = True  # what was spent before this process is in the book
@@ -116,10 +118,18 @@ class CallLimits:
 
     def _reached(self, subscriber: str, bound: Bound) -> None:
         if bound is Bound.INTERNATIONAL:
-            yen = self._settings.spend.international_day
+            yen = self.book.own.get(subscriber, self.book.limits).international_day
             self._stop_abroad(subscriber, f"the day's {yen} yen for international calls are used up")
         else:
             self.alarm(f"{bound}-limit", subscriber, f"the amount for this {bound} is used up")
+
+    # -- what some subscribers have of their own -------------------------------------------------------------------
+
+    def put_own(self, own: Mapping[str, OwnLimits]) -> None:
+        """All that are on record; in force for calls from now on, and money at once."""
+        self.own = dict(own)
+        self.book.own = {number: one.spend(self._settings.spend) for number, one in own.items()}
+        self._ctx.own_call_seconds = call_seconds_of(own)
 
     # -- holds ----------------------------------------------------------------------------------------------------
 

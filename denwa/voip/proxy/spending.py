@@ -77,6 +77,7 @@ class Account:
 class SpendBook:
     def __init__(self, limits: SpendLimits) -> None:
         self.limits = limits
+        self.own: dict[str, SpendLimits] = {}  # of those subscribers that have others
         self._accounts: dict[str, Account] = {}
         self._day, self._month = -1, 0
 
@@ -93,7 +94,8 @@ class SpendBook:
 
     def full(self, number: str, yen: int, international: bool, now_ms: int) -> Bound | None:
         """The limit that `yen` more would break, None when there is room."""
-        limits, account = self.limits, self._account(number, now_ms)
+        account = self._account(number, now_ms)
+        limits = self.limits if not self.own else self.own.get(number, self.limits)
         if international and 0 < limits.international_day < account.abroad + account.taken_abroad + yen:
             return Bound.INTERNATIONAL
         if 0 < limits.day < account.day_yen + account.taken + yen:
