@@ -108,8 +108,12 @@ class MailRoom:
             self._resume_at = now + self._rest
 
     async def _discard_mailed(self) -> None:
-        async with self._discarding:
-            await asyncio.to_thread(self._discard)
+        """What cannot be deleted now (a store of sounds that is away) keeps no mail from going out."""
+        try:
+            async with self._discarding:
+                await asyncio.to_thread(self._discard)
+        except Exception:
+            log.exception("messages whose mail was accepted cannot be deleted, and are tried again")
 
 
 async def in_own_thread(work: Callable[[], T]) -> T:

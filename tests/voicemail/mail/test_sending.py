@@ -206,15 +206,29 @@ async def test_mail_that_is_refused_does_not_stop_others(monkeypatch):
 async def test_fault_of_the_database_does_not_end_the_mail(monkeypatch, caplog):
     monkeypatch.setattr(sending, "INTERVAL", 0.02)
     post = Post(3, lambda: Outcome.SENT)
-    faults = iter([OSError("away"), OSError("away")])
+    claim, faults = post.claim, iter([OSError("away"), OSError("away")])
 
-    def discard() -> None:
+    def failing(now: datetime) -> QueuedMail | None:
         for fault in faults:
             raise fault
+        return claim(now)
 
-    async with room_of(post, discard):
+    monkeypatch.setattr(post, "claim", failing)
+    async with room_of(post):
         await eventually(lambda: post.sent == 3, PATIENCE)
     assert "mail failed and is tried again" in caplog.text
+
+
+async def test_mails_go_out_while_messages_cannot_be_deleted(caplog):
+    """V4: the store of sounds is away."""
+
+    def discard() -> None:
+        raise OSError("away")
+
+    post = Post(3, lambda: Outcome.SENT)
+    async with room_of(post, discard):
+        await eventually(lambda: post.sent == 3, PATIENCE)
+    assert "cannot be deleted, and are tried again" in caplog.text
 
 
 async def test_messages_are_discarded_as_soon_as_their_mail_was_accepted():
