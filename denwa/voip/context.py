@@ -113,6 +113,7 @@ class Context:
         self.now_ms = 0
         self.now = 0.0  # of the message or timer that is being dealt with
         self.journal_ok = True
+        self.overloaded = False  # more comes than can be dealt with: new calls are refused
         self.registering: set[tuple[bytes, int]] = set()  # (Call-ID, CSeq) of REGISTERs whose 200 waits for the disk
         self._branches = 0
         self._veil_key = token()

@@ -224,6 +224,15 @@ class SipEngine:
                     return
                 self.registrar.register(request, via.branch, answer_to, peer)
                 return
+            if (
+                ctx.overloaded
+                and request.method == b"INVITE"
+                and ctx.layer.find_server(request, via, b"INVITE") is None
+            ):
+                # Taken on, all calls of a flood fail: their messages wait until they are sent again, which makes more.
+                ctx.counters["dropped", "overload"] += 1
+                self._refuse_stateless(request, 503, "overloaded", answer_to, b"Retry-After: 5")
+                return
             if request.method == b"INVITE" and self._lacks_credentials(request, peer):
                 ctx.guard.asked(peer, request.value(TO) or b"", ctx.now_ms)
                 lines = ctx.challenge_lines(request, True, False)

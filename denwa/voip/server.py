@@ -27,6 +27,7 @@ QUIET_MESSAGES: Final = 20  # in a tick; REGISTERs leave no transactions behind
 # A loop that never has to wait gives the writer's thread neither the interpreter nor, on one core, the processor; and
 # the phones that get no 200 send again, so that it never has to wait.
 GIVE_WAY: Final = 0.0001  # seconds
+OVERLOAD_AFTER: Final = 0.4  # seconds; phones send again after 0.5 (RFC 3261 §17.1.1.1)
 QUIET_AFTER: Final = 2.0  # seconds since a tick with more
 
 
@@ -195,6 +196,14 @@ class SipServer:
                     done.set_result(None)
             self._settled.clear()
 
+    def _look_for_overload(self) -> None:
+        """Datagrams that wait longer than this are sent again before they are answered, and that makes more of them."""
+        limit = self._loop.time() - OVERLOAD_AFTER
+        behind = any(udp.behind_since is not None and udp.behind_since < limit for udp in self._udps)
+        if behind != self.engine.ctx.overloaded:
+            self.engine.ctx.overloaded = behind
+            log.warning("overloaded: new calls are refused" if behind else "no longer overloaded")
+
     def _receive_at(self, index: int, data: bytes, peer: Peer) -> None:
         """A datagram at one of several addresses: answers and calls to that peer go out from the same."""
         self.engine.ctx.own.learn(peer, index)
@@ -279,6 +288,7 @@ class SipServer:
         engine = self.engine
         engine.ctx.journal_ok = self._writer.healthy
         self._giving_way = self._writer.slow
+        self._look_for_overload()
         if not len(engine.calls):
             self._set_clock()
         now = time.monotonic()

@@ -27,6 +27,7 @@ class UdpListener:
         self._loop: asyncio.AbstractEventLoop
         # Asked for a datagram, Python would take 64 KiB from the heap each time and give nearly all of it back.
         self._buffer = memoryview(bytearray(MAX_DATAGRAM))
+        self.behind_since: float | None = None  # loop time since when datagrams have been waiting without a pause
         self.dropped = 0  # datagrams that could not be sent
 
     def open(self, host: str, port: int) -> None:
@@ -102,8 +103,10 @@ class UdpListener:
             for _ in range(BATCH):
                 size, address = read(buffer)
                 receive(buffer[:size].tobytes(), address if len(address) == 2 else address[:2])
+            if self.behind_since is None:
+                self.behind_since = self._loop.time()
         except BlockingIOError:
-            pass
+            self.behind_since = None
         except OSError:  # an ICMP error of an earlier send
             pass
         self._end_of_drain()

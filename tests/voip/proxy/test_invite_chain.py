@@ -235,6 +235,26 @@ def test_a_busy_service_says_so_and_when_to_come_again():
     assert wire.transactions == 8
 
 
+def test_an_overloaded_service_takes_no_new_call_and_goes_on_with_those_it_has():
+    wire = Wire()
+    phone, other = Phone(wire, 1), Phone(wire, 3)
+    callee = Phone(wire, 2)
+    callee.register()
+    invite = to(phone.invite("05050010002"), callee.peer)
+    callee.answer(invite, 180)
+    wire.engine.ctx.overloaded = True
+    response = to(wire.send(other.peer, other.request("INVITE", "sip:05050010002@denwa.example",
+                  to="<sip:05050010002@denwa.example>", call_id="new", cseq=1)), other.peer)  # fmt: skip
+    assert response.status == 503
+    assert b"Retry-After: 5" in response.lines
+    assert wire.counters["dropped", "overload"] == 1
+    again = wire.send(phone.peer, phone.invite_text)  # a repetition of the call that was taken
+    assert starts(again) == [(phone.peer, "180")]
+    assert wire.counters["dropped", "overload"] == 1
+    wire.engine.ctx.overloaded = False
+    assert starts(other.invite("0312345678", "later")) == [(other.peer, "100"), (GATEWAY, "INVITE")]
+
+
 def test_no_call_begins_while_it_could_not_be_recorded():
     wire = Wire()
     wire.engine.ctx.journal_ok = False
