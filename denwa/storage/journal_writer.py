@@ -75,7 +75,7 @@ class JournalWriter:
         spool: Path,
         done: Callable[[list[Group]], None],
         *,
-        group_wait: float = 0.012,
+        group_wait: float = 0.02,
         bindings_wait: float = 0.04,
         retry_wait: float = 0.25,
         spool_limit: int = 16 * 1024 * 1024,
