@@ -15,7 +15,7 @@ from denwa.voicemail.access import Access
 from denwa.voicemail.box import BoxDesk, BoxParts
 from denwa.voicemail.deposit import Depositor, Outcome, Rules
 from denwa.voicemail.greetings import FOLDER, OwnGreetings
-from denwa.voicemail.leases import Kind
+from denwa.voicemail.leases import PLACES, Kind
 from denwa.voicemail.letters import Sender
 from denwa.voicemail.mail.sending import MailRoom, in_own_thread
 from denwa.voicemail.mail.warning import DeadlineWarnings
@@ -132,7 +132,8 @@ class VoicemailService:
         delete = self._depositor.delete
         box = BoxParts(self._folder / "visits", mailboxes, owners, self._sounds, keep, delete, self._greetings)
         self._box = BoxDesk(box, access, self._changed_in_thread, now)
-        self._visits = Visits(self._pool, self._box, box_prompts(settings), self._job)
+        half = max(rules.workers, rules.max_workers) * PLACES // 2
+        self._visits = Visits(self._pool, self._box, box_prompts(settings), self._job, half)
         self._prompts = guidance_prompts(settings)
         self._guidance_places = settings.guidance.places
         self._storing = Storing(self._depositor, self._spool, now, self._call_is_stored)

@@ -23,15 +23,25 @@ class VisitRequest:
 
 
 class Visits:
-    """Bound to the service's loop. `prompts`: folders in which a prompt is looked for, the first first."""
+    """Bound to the service's loop.
+
+    `prompts`: folders in which a prompt is looked for, the first first. `most`: calls at once, so that callers who want
+    to leave a message find places, however many listen or try PINs.
+    """
 
     def __init__(
-        self, pool: Pool, desk: BoxDesk, prompts: list[Path], spawn: Callable[[Coroutine[Any, Any, None]], object]
+        self,
+        pool: Pool,
+        desk: BoxDesk,
+        prompts: list[Path],
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+        most: int,
     ) -> None:
         self._pool = pool
         self._desk = desk
         self._prompts = [str(folder) for folder in prompts]
         self._spawn = spawn
+        self._most = most
         self._turns: dict[str, asyncio.Lock] = {}  # questions of a call are answered one after the other
         pool.on("ask", self._asked)
 
@@ -40,7 +50,7 @@ class Visits:
 
     async def place(self, lease: str, request: VisitRequest, patience: float) -> int | None:
         """The SIP port of a worker that expects the call; None: there is no place. Raises OSError."""
-        if not request.mailbox and not self._desk.open_to_others:
+        if len(self._turns) >= self._most or not (request.mailbox or self._desk.open_to_others):
             return None
         self._turns[lease] = asyncio.Lock()
         port = None
