@@ -204,7 +204,7 @@ class Service:
             raise StateError(f"SIP on {settings.sip.bind}:{settings.sip.port}: {fault.strerror or fault}") from None
         stack.callback(server.close)
         stack.push_async_callback(voicemail.stop)  # while the proxy still carries the BYEs of the workers
-        control = await listen(settings.data_dir, _Control(feed, rating, server, limits, lamps).answer)
+        control = await listen(settings.data_dir, _Control(feed, rating, server, limits, lamps, voicemail).answer)
         stack.callback((settings.data_dir / SOCKET_NAME).unlink, missing_ok=True)
         stack.callback(control.close)
         self._spawn(stack, rating.run())
@@ -319,8 +319,10 @@ class _Control:
         server: SipServer,
         limits: LimitsFeed,
         lamps: MailboxLamps,
+        voicemail: VoicemailService,
     ) -> None:
         self._lamps = lamps
+        self._voicemail = voicemail
         self._feed = feed
         self._rating = rating
         self._server = server
@@ -330,6 +332,7 @@ class _Control:
         word, _, argument = request.partition(" ")
         if word == "subscribers":
             await self._feed.refresh()
+            self._voicemail.subscribers_changed()
         elif word == "mailboxes":
             await self._lamps.refresh(argument)
         elif word == "sync":

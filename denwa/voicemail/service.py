@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine
@@ -138,6 +139,8 @@ class VoicemailService:
         self._guidance_places = settings.guidance.places
         self._storing = Storing(self._depositor, self._spool, now, self._call_is_stored)
         self._swept: datetime | None = None
+        self._looked_at = now()
+        self._look_again = asyncio.Event()
         self._jobs: set[asyncio.Task[Any]] = set()
         self._loops: list[asyncio.Task[None]] = []
         self._mail_due = asyncio.Event()
@@ -240,6 +243,10 @@ class VoicemailService:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self.changed, mailbox)
 
+    def subscribers_changed(self) -> None:
+        """A contract may have ended: its messages go now (V4)."""
+        self._look_again.set()
+
     def mail_waits(self) -> None:
         """Look into the outbox now: another part of the program has put a mail there."""
         self._mail_due.set()
@@ -315,7 +322,7 @@ class VoicemailService:
 
     async def _run_retention(self) -> None:
         async def round_of_retention() -> None:
-            now = self._now()
+            self._looked_at = now = self._now()
             await asyncio.to_thread(self._depositor.keep_places, now)
             deleted = await in_own_thread(lambda: self._depositor.purge(now))
             if deleted:
@@ -333,9 +340,12 @@ class VoicemailService:
                 await asyncio.to_thread(self._greetings.close_unused)
 
         while True:
+            self._look_again.clear()
             await _guarded(round_of_retention, "retention")
             await _guarded(self._sweep, "the look for strays")
-            await asyncio.sleep(await asyncio.to_thread(self._until_deadline))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(await asyncio.to_thread(self._until_deadline)):
+                    await self._look_again.wait()
 
     def _until_deadline(self) -> float:
         """Seconds until the next round of retention: as the next message's time ends (V4)."""
@@ -343,9 +353,9 @@ class VoicemailService:
             deadline = self._depositor.next_deadline()
         except Exception:  # the round says it
             return RETENTION_INTERVAL
-        left = RETENTION_INTERVAL if deadline is None else (deadline - self._now()).total_seconds()
-        # What is over and still there could not be deleted: not at once again.
-        return min(left, RETENTION_INTERVAL) if left > 0 else RETENTION_INTERVAL
+        if deadline is None or deadline <= self._looked_at:  # none, or it could not be deleted: not at once again
+            return RETENTION_INTERVAL
+        return min(max(0.0, (deadline - self._now()).total_seconds()), RETENTION_INTERVAL)
 
     async def _look_at_sounds(self) -> None:
         try:

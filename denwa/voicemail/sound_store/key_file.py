@@ -40,6 +40,8 @@ class KeyFile:
                     self._stamp = stamp
             except FileNotFoundError:
                 self._keys, self._stamp = [], None
+            except SealFault:
+                raise
             except OSError as fault:
                 raise SealFault(f"{self.path}: {fault.strerror}") from None
             except UnicodeDecodeError:
