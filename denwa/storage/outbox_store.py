@@ -70,18 +70,18 @@ class OutboxStore:
         self._change(mail_id, last_error=error, attempts=outbox.c.attempts + 1, **outcome)
 
     def refused(self, address: str, error: str, now: datetime, *, most: int) -> bool:
-        r = refused_addresses.c
+        r, where = refused_addresses.c, refused_addresses.c.address == address
         with self._engine.begin() as connection:
-            new = {"address": address, "refusals": 1, "blocked": most <= 1, "last_error": error, "changed_at": now}
+            new = {"address": address, "refusals": 0, "blocked": False, "last_error": error, "changed_at": now}
             dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-            again = {"refusals": r.refusals + 1, "last_error": error, "changed_at": now}
-            again["blocked"] = or_(r.blocked, r.refusals + 1 >= most)
-            counted = (
-                dialect.insert(refused_addresses)
-                .values(new)
-                .on_conflict_do_update(index_elements=[r.address], set_=again)
-            )
-            blocked: bool = connection.execute(counted.returning(r.blocked)).scalar_one()
+            connection.execute(dialect.insert(refused_addresses).values(new).on_conflict_do_nothing())
+            known = connection.execute(select(r.refusals, r.blocked, r.changed_at).where(where).with_for_update()).one()
+            others_pass = exists().where(outbox.c.sent_at > known.changed_at)
+            counts = known.refusals == 0 or connection.scalar(select(others_pass))
+            refusals = known.refusals + bool(counts)
+            blocked: bool = known.blocked or refusals >= most
+            changed = {"refusals": refusals, "blocked": blocked, "last_error": error, "changed_at": now}
+            connection.execute(update(refused_addresses).where(where).values(changed))
             return blocked
 
     def readdress(self, mail_id: int, recipient: str, now: datetime) -> None:

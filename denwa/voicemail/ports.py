@@ -369,5 +369,5 @@ class MailTransport(Protocol):
         ...
 
     def abort(self) -> None:
-        """End the deliveries that are going on: they raise DeliveryFault."""
+        """End the deliveries that are going on, and those that come: they raise DeliveryFault. For the stop."""
         ...

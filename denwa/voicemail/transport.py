@@ -89,6 +89,7 @@ class SmtpTransport:
         self._patience = patience
         self._live: set[smtplib.SMTP] = set()
         self._lock = threading.Lock()
+        self._aborted = False
         try:
             self._tls = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
         except OSError as fault:
@@ -101,19 +102,27 @@ class SmtpTransport:
         """`deliver` that says how far it has come. Raises DeliveryFault."""
         content = mail.as_bytes()
         connection = self._connect(sender.rpartition("@")[2], tell)
+        with self._lock:
+            self._live.add(connection)
+            aborted = self._aborted
         try:
-            with self._bounded(connection, self._patience.mail):
+            if aborted:
+                _cut(connection)
+            with _bounded(connection, self._patience.mail):
                 self._prepare(connection, tell)
                 _announce(connection, sender, recipient, len(content), tell)
                 _hand_over(connection, content)
-            with self._bounded(connection, self._patience.final):
+            with _bounded(connection, self._patience.final):
                 tell(Step.MAIL, _accepted(connection, self._patience.final))
-                _part(connection)
         finally:
+            with self._lock:
+                self._live.discard(connection)
+            _part(connection)
             connection.close()
 
     def abort(self) -> None:
         with self._lock:
+            self._aborted = True
             for connection in self._live:
                 _cut(connection)
 
@@ -157,21 +166,6 @@ class SmtpTransport:
                 connection.login(server.user, server.password)
                 tell(Step.LOGIN, f"as {server.user}")
 
-    @contextmanager
-    def _bounded(self, connection: smtplib.SMTP, seconds: float) -> Iterator[None]:
-        """Cut the connection after so long: a server that sends a byte now and then never runs into a timeout."""
-        watch = threading.Timer(seconds, _cut, [connection])
-        watch.daemon = True
-        watch.start()
-        with self._lock:
-            self._live.add(connection)
-        try:
-            yield
-        finally:
-            watch.cancel()
-            with self._lock:
-                self._live.discard(connection)
-
 
 class MaildirTransport:
     """Mail kept in a folder that mail programs can read."""
@@ -191,6 +185,18 @@ class MaildirTransport:
 
     def abort(self) -> None:
         """A file is written at once."""
+
+
+@contextmanager
+def _bounded(connection: smtplib.SMTP, seconds: float) -> Iterator[None]:
+    """Cut the connection after so long: a server that sends a byte now and then never runs into a timeout."""
+    watch = threading.Timer(seconds, _cut, [connection])
+    watch.daemon = True
+    watch.start()
+    try:
+        yield
+    finally:
+        watch.cancel()
 
 
 def _announce(connection: smtplib.SMTP, sender: str, recipient: str, size: int, tell: Teller) -> None:
@@ -231,7 +237,7 @@ def _accepted(connection: smtplib.SMTP, patience: float) -> str:
 
 
 def _part(connection: smtplib.SMTP) -> None:
-    """QUIT; whatever becomes of it, the mail is accepted."""
+    """QUIT; whatever becomes of it changes nothing."""
     with suppress(smtplib.SMTPException, OSError):
         if connection.sock is not None:
             connection.sock.settimeout(1.0)
@@ -255,10 +261,11 @@ def _blaming_the_server(host: str) -> Iterator[None]:
 
 def _cut(connection: smtplib.SMTP) -> None:
     """Whoever waits for the server gets an end of file."""
-    with suppress(OSError, AssertionError):  # closed meanwhile
-        assert connection.sock is not None
-        # Not SSLSocket's own: it first takes the encryption away, while another thread may be writing.
-        socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+    live = connection.sock
+    if live is not None:
+        with suppress(OSError):  # closed meanwhile
+            # Not SSLSocket's own: it first takes the encryption away, while another thread may be writing.
+            socket.socket.shutdown(live, socket.SHUT_RDWR)
 
 
 def _no_server(text: str) -> DeliveryFault:

@@ -43,25 +43,37 @@ def claimed(mails: OutboxStore, now: datetime = NOW) -> QueuedMail:
 def test_refusals_are_counted_and_block_an_address_until_one_of_its_mails_is_taken(engine: Engine) -> None:
     # M4
     mails = OutboxStore(engine)
-    for name in "ab":
-        queue(engine, name)
-    assert not mails.refused(ADDRESS, "550 no", NOW, most=3)
-    assert not mails.refused(ADDRESS, "550 no", NOW, most=3)
-    assert claimed(mails).blocked == ""
-    assert mails.refused(ADDRESS, "550 never", NOW, most=3)
-    assert mails.refused(ADDRESS, "550 no", NOW, most=9)  # it stays so
-    second = claimed(mails)
-    assert second.blocked == "550 no"
-    mails.sent(second.id, NOW, with_sound=False, discard=False)
-    assert mails.totals() == (1, 0, 0)
-    assert not mails.refused(ADDRESS, "550 no", NOW, most=3)  # from the start
+    now = NOW
+    for refusals in (1, 2, 3):
+        queue(engine, f"other{refusals}", "hanako@example.jp", now)
+        assert mails.refused(ADDRESS, "550 no", now, most=3) == (refusals == 3)
+        now += LATER
+        other = claimed(mails, now)
+        assert (other.recipient, other.blocked) == ("hanako@example.jp", "")
+        mails.sent(other.id, now, with_sound=False, discard=False)
+    queue(engine, "a", now=now)
+    assert mails.refused(ADDRESS, "550 never", now, most=9)  # it stays so
+    held = claimed(mails, now)
+    assert held.blocked == "550 never"
+    mails.sent(held.id, now, with_sound=False, discard=False)
+    assert mails.totals() == (0, 0, 0)
+    assert not mails.refused(ADDRESS, "550 no", now + LATER, most=3)  # from the start
 
 
-def test_refusals_that_come_at_the_same_time_are_all_counted(engine: Engine) -> None:
+def test_server_that_takes_no_mail_at_all_blocks_no_address(engine: Engine) -> None:
+    """It refuses us: our login, our sender."""
+    mails = OutboxStore(engine)
+    for hours in range(100):
+        assert not mails.refused(ADDRESS, "550 relay not permitted", NOW + timedelta(hours=hours), most=3)
+    assert mails.blocked() == []
+
+
+def test_refusals_that_come_at_the_same_time_do_not_get_into_each_others_way(engine: Engine) -> None:
     mails = OutboxStore(engine)
     with ThreadPoolExecutor(4) as threads:
-        answers = list(threads.map(lambda _: mails.refused(ADDRESS, "550 no", NOW, most=8), range(8)))
-    assert answers.count(True) == 1
+        answers = list(threads.map(lambda _: mails.refused(ADDRESS, "550 5.1.1 no", NOW, most=1), range(8)))
+    assert answers == [True] * 8
+    assert len(mails.blocked()) == 1
 
 
 def test_unblocked_address_gets_what_waits_for_it_at_once(engine: Engine) -> None:

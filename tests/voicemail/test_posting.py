@@ -365,24 +365,21 @@ def test_mail_to_a_blocked_address_is_given_up_in_the_end_and_can_be_tried_again
     assert post.row()[0] == "sent"
 
 
-def test_third_refusal_in_a_row_without_a_reason_blocks_and_one_mail_taken_in_between_does_not(
-    tmp_path, engine, server
-):
+def test_third_refusal_in_a_row_without_a_reason_blocks_where_others_are_taken(tmp_path, engine, server):
+    """M4"""
     post = Post(tmp_path, engine, server)
-    server.recipient_answer = "550 no"
-    now = NOW
-    for _ in range(2):
-        assert post.send(now)
-        now = post.row()[3]
-    server.recipient_answer = "250 OK"
-    assert post.send(now)  # taken: from the start
+    assert post.send()  # taken
     letter = Letter(Kind.CALL_NOTICE, NUMBER, "50010001", "", "anonymous", 0)
-    server.recipient_answer = "550 no"
+    server.answers["taro@example.jp"] = "550 no"
     for number in range(3):
         assert post.outbox.totals()[2] == 0
-        post.store.notice(f"n{number}", NUMBER, Envelope(f"<{number}@x.example>", "taro@example.jp", letter), now)
-        assert post.send(now)
+        for seconds, address in ((0, "taro@example.jp"), (1, "hanako@example.jp")):
+            now = NOW + timedelta(minutes=number, seconds=seconds)
+            name = f"<{number}.{address}>"
+            post.store.notice(name, NUMBER, Envelope(name, address, letter), now)
+            assert post.send(now)
     assert post.outbox.totals()[2] == 1
+    assert len(server.received) == 4
 
 
 @pytest.mark.parametrize(
