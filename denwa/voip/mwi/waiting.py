@@ -46,7 +46,7 @@ class MessageWaiting:
         self.ctx.now, self.ctx.now_ms = now, now_ms
         self.boxes.update(boxes)
         for account, _ in sorted(boxes.items(), key=lambda box: not box[1].new):
-            self.pace.add(account, "", Event.CHANGE, now)
+            self._changed(account, now)
 
     def put(self, account: bytes, counts: Counts, now: float, now_ms: int) -> None:
         """There is this in a box now."""
@@ -54,6 +54,11 @@ class MessageWaiting:
         known = self.boxes.get(account, EMPTY)
         if known != counts:
             self.boxes[account] = counts
+            self._changed(account, now)
+
+    def _changed(self, account: bytes, now: float) -> None:
+        """Whoever is there is told in his turn; nobody's turn is taken by a box without a phone."""
+        if self.notifier.of(account) or (self.rules.unsolicited and self.registrar.reachable(account)):
             self.pace.add(account, "", Event.CHANGE, now)
 
     def summary(self, account: bytes) -> bytes:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from denwa.voip.mwi.machines import LampState
+from denwa.voip.mwi.rules import MwiRules
 from denwa.voip.mwi.summary import EMPTY, Counts
 from tests.voip.mwi.rig import DOMAIN, ONE_NEW, fill, header, lamp, left_behind, scene
-from tests.voip.wire import Phone, Wire, starts, to
+from tests.voip.push.doorbell import RULES, Doorbell, push_phone
+from tests.voip.wire import Phone, Wire, starts, subscriber, to
 
 
 def state(wire: Wire, phone: Phone) -> LampState:
@@ -174,6 +176,50 @@ def test_after_a_restart_every_bound_phone_is_told_at_a_bounded_pace() -> None:
     assert phones[2].peer in told
     wire.wait(60)
     assert left_behind(wire) == (0, 0, 0)
+
+
+def test_boxes_whose_phones_are_off_take_no_turn_from_others() -> None:
+    wire, [phone] = scene(per_second=10)
+    phone.register()
+    boxes = {b"5002%04d" % n: ONE_NEW for n in range(1000)}
+    before = len(wire.sent)
+    wire.engine.mwi.load({**boxes, phone.account.encode(): EMPTY}, wire.now, wire.ms)
+    wire.collect()
+    assert starts(wire.since(before)) == [(phone.peer, "NOTIFY")]
+
+
+def test_a_purge_of_many_boxes_is_told_at_a_bounded_pace_and_each_once() -> None:  # V4
+    everybody = [subscriber(index) for index in range(1, 41)]
+    wire = Wire(*everybody, mwi=MwiRules(per_second=20))
+    phones = [Phone(wire, index) for index in range(1, 41)]
+    for phone in phones:
+        phone.register()
+    before = len(wire.sent)
+    for counts in (ONE_NEW, Counts(2, 0)):
+        for phone in phones:
+            wire.engine.mwi.put(phone.account.encode(), counts, wire.now, wire.ms)
+    wire.collect()
+    assert len(wire.since(before)) == 2  # a tenth of a second's share
+    told = wire.since(before) + wire.wait(2.1)
+    first = dict(reversed(told))
+    assert first.keys() == {phone.peer for phone in phones}
+    assert [lamp(message)[1] for peer, message in first.items() if peer not in (phones[0].peer, phones[1].peer)] == [
+        "2/0 (0/0)"
+    ] * 38
+
+
+def test_a_phone_that_sleeps_is_not_woken_for_a_lamp_and_told_when_it_registers() -> None:  # R5
+    doorbell = Doorbell()
+    wire = Wire(push_service=doorbell, push=RULES)
+    phone = push_phone(wire)
+    phone.register()
+    assert [name for _, name in starts(fill(wire, phone, ONE_NEW))] == ["NOTIFY"]  # it is awake
+    phone.answer(wire.sent[-1][1], 200)
+    wire.wait(60)
+    assert fill(wire, phone, Counts(2, 0)) == []
+    assert doorbell.pushes == []
+    phone.register()
+    assert lamp(wire.sent[-1][1]) == (True, "2/0 (0/0)")
 
 
 def test_nobody_is_told_of_the_box_of_a_contract_that_has_ended() -> None:  # V4, N2
