@@ -5,10 +5,30 @@ The network between them and the engine belongs to the test.
 
 from __future__ import annotations
 
-from denwa.voip.sip.message import CALL_ID, CSEQ, TO, Message
+from denwa.voip.sip.message import CALL_ID, CSEQ, TO, VIA, Message
 from tests.voip.wire import SDP, Phone, Talk, answer, text_of
 
 Out = list[str]
+
+
+class Order:
+    """The highest CSeq that the other side has used in a dialog. A phone refuses what comes after it with a lower or
+    the same number (RFC 3261 §12.2.2), but for what it has had already."""
+
+    def __init__(self, number: int = -1) -> None:
+        self._highest = number
+        self._had: set[str] = set()
+
+    def is_broken_by(self, request: Message) -> bool:
+        branch = text_of(request, VIA).split(",")[0]
+        if branch in self._had:
+            return False
+        number = int(text_of(request, CSEQ).split()[0])
+        if number <= self._highest:
+            return True
+        self._highest = number
+        self._had.add(branch)
+        return False
 
 
 class Caller:
@@ -29,6 +49,7 @@ class Caller:
         self.talk: Talk | None = None
         self._unanswered: Out = []
         self._provisional = False
+        self._order = Order()
 
     def _part(self, method: str, to: str = "") -> str:
         lines = self._invite.partition("\r\n\r\n")[0].split("\r\n")
@@ -95,9 +116,11 @@ class Caller:
     def _request(self, message: Message) -> Out:
         if message.method == b"ACK":
             return []
-        if message.method == b"OPTIONS":
-            return [answer(message, 200 if self.state == "up" else 481, self.phone.peer)]
         known = self.state == "up"
+        if known and self._order.is_broken_by(message):
+            return [answer(message, 500, self.phone.peer)]
+        if message.method == b"OPTIONS":
+            return [answer(message, 200 if known else 481, self.phone.peer)]
         if message.method == b"BYE":
             if known and self.stubborn:
                 self.stubborn -= 1
@@ -174,6 +197,8 @@ class Callee:
                 *(self._say(call, 487) if call["state"] == "ringing" else []),
             ]
         known = call["state"] in ("up", "unacknowledged")
+        if known and call["order"].is_broken_by(message):
+            return [answer(message, 500, self.phone.peer)]
         if message.method == b"BYE":
             if known and self.stubborn:
                 self.stubborn -= 1
@@ -185,5 +210,6 @@ class Callee:
         if call is not None:
             same = call["invite"].lines[1:3] == message.lines[1:3]
             return [call["last"]] if same else [answer(message, 482, self.phone.peer)]
-        self.calls[call_id] = call = {"invite": message, "state": "new"}
+        order = Order(int(text_of(message, CSEQ).split()[0]))
+        self.calls[call_id] = call = {"invite": message, "state": "new", "order": order}
         return self._say(call, 180)

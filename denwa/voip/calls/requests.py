@@ -28,9 +28,10 @@ def farewell(call: Call, side: Side, via: ViaLine, reason: bytes) -> tuple[Peer,
 
 def ask_whether_alive(call: Call, side: Side, via: ViaLine) -> tuple[Peer, bytes]:
     """An OPTIONS to `side` with a CSeq that was used before: a phone that knows the call answers (200 or 500), one
-    that does not says 481, and neither counts it."""
+    that does not says 481, and neither counts it. Of a side that has sent nothing yet it is 0, which is lower than all
+    that it, or a BYE of ours, will have."""
     sender = call.callee if side is Side.CALLER else call.caller
-    return _inside(call, side, b"OPTIONS", max(sender.cseq, 1), via)
+    return _inside(call, side, b"OPTIONS", sender.cseq, via)
 
 
 def _inside(call: Call, side: Side, method: bytes, cseq: int, via: ViaLine, *extra: bytes) -> tuple[Peer, bytes]:

@@ -176,6 +176,27 @@ def test_a_call_lives_as_long_as_it_is_refreshed_and_ends_at_the_last_proof_of_l
     assert {peer for peer, _ in byes} == {up.caller.peer, up.callee.peer}
 
 
+@pytest.mark.parametrize("gone", ["caller", "callee"])
+def test_the_bye_to_who_is_left_comes_after_every_question_in_its_dialog(gone):
+    # C5: a phone refuses a BYE with a CSeq that it has had, and would talk on to nobody (RFC 3261 §12.2.2)
+    wire = Wire()
+    up = call_up(wire, Phone(wire, 1), Phone(wire, 2))
+    left = up.callee if gone == "caller" else up.caller
+    asked = dict(wire.wait(30.3))[left.peer]
+    left.answer(asked, 200)
+    (bye,) = [message for peer, message in wire.wait(40) if peer == left.peer and message.method == b"BYE"][:1]
+    assert int(text_of(bye, m.CSEQ).split()[0]) > int(text_of(asked, m.CSEQ).split()[0])
+
+
+def test_a_callee_s_first_request_comes_after_every_question_asked_in_its_name():
+    # It may begin with CSeq 1, and the caller must take it
+    wire = Wire()
+    up = call_up(wire, Phone(wire, 1), Phone(wire, 2))
+    asked = dict(wire.wait(30.3))[up.caller.peer]
+    bye = to(up.b.send("BYE"), up.caller.peer)
+    assert int(text_of(bye, m.CSEQ).split()[0]) == 1 > int(text_of(asked, m.CSEQ).split()[0])
+
+
 def test_the_byes_of_a_dead_call_are_what_the_other_side_would_have_sent():  # CSeq, tags, targets
     wire = Wire(session_expires=90, probe_interval=100_000)
     up = call_up(wire, Phone(wire, 1), Phone(wire, 2), extra=TIMER)
