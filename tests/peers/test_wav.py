@@ -39,3 +39,13 @@ def test_a_sample_is_found_again_in_its_mulaw_form_and_at_another_sampling_rate(
         out.setparams((1, 2, 2 * wav.RATE, len(doubled), "NONE", ""))
         out.writeframes(doubled.tobytes())
     assert wav.likeness(tmp_path / "16k.wav", sample) > 0.95
+
+
+def test_a_voice_that_a_busy_machine_has_cut_up_is_still_told_from_another(tmp_path: Path) -> None:
+    voice, other = (wav.write_voice(tmp_path / f"{seed}.wav", 4, seed) for seed in (4, 5))
+    chance = np.random.default_rng(6)
+    frames = list(wav.read_wav(voice).reshape(-1, 160))
+    times = chance.choice([0, 1, 2], len(frames), p=[0.05, 0.9, 0.05])  # lost, heard, heard twice
+    wav.write_wav(tmp_path / "heard.wav", np.concatenate([np.tile(f, n) for f, n in zip(frames, times, strict=True)]))
+    assert wav.likeness(tmp_path / "heard.wav", voice) > 0.7
+    assert wav.likeness(tmp_path / "heard.wav", other) < 0.5
