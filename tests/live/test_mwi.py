@@ -96,6 +96,20 @@ def test_a_phone_that_registers_again_after_it_was_off_shows_what_waits(service:
         carol.lamp("0/0", subscribed=False, since=since)
 
 
+def test_a_message_heard_by_telephone_turns_the_lamp_off(service: Service, tmp_path: Path) -> None:
+    # V6: in the box by phone
+    leave_message(service, tmp_path, CAROL)
+    with service.phone(account(CAROL), mwi=True) as carol:
+        carol.register()
+        carol.lamp("1/0", subscribed=True)
+        call = carol.call("1417")
+        call.wait("confirmed", timeout=30)
+        assert "Messages-Waiting: no" in carol.lamp("0/1", subscribed=True, timeout=90)["notify"]
+        call.hangup()
+        call.ended()
+    empty_box(service, CAROL)
+
+
 @pytest.mark.parametrize("subscribed", [True, False])
 def test_a_kill_leaves_no_lamp_that_is_wrong(own_service: Service, tmp_path: Path, subscribed: bool) -> None:
     # What changed while the service was down is told when it is up, before the phone says a word.
