@@ -36,11 +36,13 @@ class MailboxStore:
         self._engine = engine
         self._reading = engine.execution_options(read_only=True)
 
-    def reserve(self, lease: str, mailbox: str, node: str, now: datetime, limit: int) -> bool:
+    def reserve(
+        self, lease: str, mailbox: str, node: str, now: datetime, limit: int, kept_since: datetime | None = None
+    ) -> bool:
         with self._engine.begin() as connection:
             _lock(connection, mailbox)
             held = _count(connection, reservations.c.mailbox, mailbox)
-            if _stored(connection, mailbox) + held >= limit:
+            if _stored(connection, mailbox, kept_since) + held >= limit:
                 return False
             place = {"lease": lease, "mailbox": mailbox, "node": node, "made_at": now}
             connection.execute(insert(reservations).values(place))
@@ -154,8 +156,11 @@ def _lock(connection: Connection, mailbox: str) -> None:
     connection.execute(select(mailboxes.c.number).where(mailboxes.c.number == mailbox).with_for_update())
 
 
-def _stored(connection: Connection, mailbox: str) -> int:
-    return _count(connection, messages.c.mailbox, mailbox)
+def _stored(connection: Connection, mailbox: str, kept_since: datetime | None = None) -> int:
+    if kept_since is None:
+        return _count(connection, messages.c.mailbox, mailbox)
+    kept = (messages.c.mailbox == mailbox, messages.c.recorded_at > kept_since)
+    return connection.scalar(select(func.count()).where(*kept)) or 0
 
 
 def _count(connection: Connection, column: Any, mailbox: str) -> int:

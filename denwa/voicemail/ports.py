@@ -138,8 +138,12 @@ class Owners(Protocol):
 
 
 class Mailboxes(Protocol):
-    def reserve(self, lease: str, mailbox: str, node: str, now: datetime, limit: int) -> bool:
+    def reserve(
+        self, lease: str, mailbox: str, node: str, now: datetime, limit: int, kept_since: datetime | None = None
+    ) -> bool:
         """Hold a place for a call; False when stored and held together have reached `limit` (V3).
+
+        Messages recorded at or before `kept_since` are over and do not count, though they may be there still (V4).
 
         One transaction: two callers at once, on whichever node, never get the same place.
         """

@@ -299,7 +299,8 @@ class VoicemailService:
         return "" if path is None else str(path)
 
     def _reserve(self, lease: str, mailbox: str) -> bool:
-        return self._mailboxes.reserve(lease, mailbox, self._node, self._now(), self._max_messages)
+        now = self._now()
+        return self._mailboxes.reserve(lease, mailbox, self._node, now, self._max_messages, now - self._keep)
 
     def _closed(self, lease: str) -> None:
         """A call is over, or never came: store what it left."""

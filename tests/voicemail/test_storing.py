@@ -149,6 +149,20 @@ def test_messages_whose_time_is_over_are_deleted_when_the_store_is_back(
     assert office.sounds.keys() == set()
 
 
+def test_messages_whose_time_is_over_take_no_place_while_they_cannot_be_deleted(office: Office) -> None:
+    """V3, V4: a caller is not refused for a message that its owner does not see any more."""
+    for number in range(10):
+        office.call(f"lease-{number}", 1500, ended=NOW + HOUR * number)
+        office.depositor.settle(f"lease-{number}", NOW + HOUR * number)
+    week = timedelta(days=7)
+    for hours in (0, 1):
+        now = NOW + week + HOUR * hours
+        assert office.store.reserve(f"new-{hours}", NUMBER, "node", now, 10, now - week)
+        assert not office.store.reserve("eleventh", NUMBER, "node", now, 10, now - week)
+    now = NOW + week - timedelta(milliseconds=1)
+    assert not office.store.reserve("early", NUMBER, "node", now, 10, now - week)
+
+
 def test_one_sound_that_cannot_be_deleted_holds_up_no_other(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """V4"""
     for lease in ("a", "b", "c"):
