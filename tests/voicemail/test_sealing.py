@@ -56,7 +56,10 @@ def test_bytes_of_any_kind_are_a_fault_and_nothing_worse(key: SoundKey, data: by
         named = sealed_with(data)
     except SealFault:
         return
-    assert named is None or len(named) == 8
+    if named is None:
+        assert data.startswith(b"RIFF")
+        return
+    assert len(named) == 8
     with pytest.raises(SealFault):
         unseal(key, "815050010001/a.wav", data)
 
@@ -72,7 +75,8 @@ def test_key_file_of_any_content_is_keys_or_a_fault_that_names_it(text: str) -> 
         path.write_bytes(text.encode())
         said = str(path)
         try:
-            good = [len(key.secret) for key in KeyFile(path, path.with_name("sealed")).keys()]
+            found = KeyFile(path, path.with_name("sealed")).keys()
+            good = [len(key.secret) for key in found]
         except SealFault as fault:
             good, said = [KEY_BYTES], str(fault)
     assert set(good) == {KEY_BYTES}
