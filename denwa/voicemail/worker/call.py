@@ -110,6 +110,8 @@ class Call(LoneCall):
         self._keyed(str(prm.digit))
 
     def onCallTsxState(self, prm: Any) -> None:
+        # The library reads `application/dtmf-relay` itself. `application/dtmf` it does not know and answers with 500,
+        # which ends no call; the key counts all the same.
         event = prm.e
         if event.type != pj.PJSIP_EVENT_TSX_STATE or event.body.tsxState.type != pj.PJSIP_EVENT_RX_MSG:
             return
