@@ -24,7 +24,7 @@ class Notification:
     __slots__ = ("_client", "_ctx", "_told")
 
     def __init__(self, ctx: Context, peer: Peer, head: Sequence[bytes], body: bytes, told: Told, now: float) -> None:
-        """`head`: the request line, then all headers but Via, Max-Forwards and those of the body."""
+        """`head`: the request line, then all headers but Via, Max-Forwards and the body's; `body` may be empty."""
         self._ctx = ctx
         self._told: Told | None = told
         key = ctx.new_branch()
@@ -33,7 +33,7 @@ class Notification:
             ctx.via_line(peer, key),
             *head[1:],
             b"Max-Forwards: 70",
-            CONTENT_TYPE,
+            *([CONTENT_TYPE] if body else ()),
             b"Content-Length: %d\r\n\r\n%b" % (len(body), body),
         )
         ctx.counters["mwi", "sent"] += 1

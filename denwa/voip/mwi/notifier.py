@@ -13,9 +13,11 @@ from denwa.voip.mwi.notification import own_contact
 from denwa.voip.mwi.ports import SubscriptionEntry
 from denwa.voip.mwi.subscription import PROBATION, REJECTED, Dialog, Subscription, is_storable, restore
 from denwa.voip.mwi.summary import ALLOW_EVENTS, PACKAGE, event_of, takes_summaries
+from denwa.voip.proxy.invite import UNDERSTOOD
 from denwa.voip.registrar.authentication import Unproven, authenticate
+from denwa.voip.sip.checks import unsupported_extensions
 from denwa.voip.sip.fields import FieldFault, address_uri, delta_seconds, split_list
-from denwa.voip.sip.message import AUTHORIZATION, CONTACT, EXPIRES, FROM, RECORD_ROUTE, TO, Message
+from denwa.voip.sip.message import AUTHORIZATION, CONTACT, EXPIRES, FROM, RECORD_ROUTE, REQUIRE, TO, Message
 from denwa.voip.sip.peer import Peer
 from denwa.voip.sip.transactions import ServerTransaction
 from denwa.voip.sip.uri import SipUri, UriFault, parse_uri, unescape
@@ -143,6 +145,8 @@ class Notifier:
             return Refusal(400, str(fault))
         if event.package != PACKAGE or (known is not None and event.line != known.dialog.event):
             return Refusal(489, f"event package {printable(event.package) or 'none'} is not served", (ALLOW_EVENTS,))
+        if unknown := unsupported_extensions(request, UNDERSTOOD, REQUIRE):
+            return Refusal(420, "extension not known", (b"Unsupported: " + b", ".join(unknown),))
         if not takes_summaries(request):
             return Refusal(406, "only application/simple-message-summary")
         return None

@@ -141,7 +141,9 @@ class Subscription:
             dialog.event,
             b"Subscription-State: " + state,
         ]
-        self._notification = Notification(ctx, peer, head, owner.summary(dialog.account), self._told, now)
+        # Who has lost the password learns no more of the box (N2).
+        body = b"" if self.why is REJECTED else owner.summary(dialog.account)
+        self._notification = Notification(ctx, peer, head, body, self._told, now)
 
     def _told(self, event: Event, seconds: int, now: float) -> None:
         self._notification = None

@@ -195,6 +195,7 @@ def test_presence_of_another_subscriber_is_489_as_well() -> None:
         (600, "Accept: application/pidf+xml\r\n", 406, "Reason"),
         (None, "Expires: soon\r\n", 400, "Reason"),
         (600, "Event: presence\r\n", 400, "Reason"),
+        (600, "Require: eventlist\r\n", 420, "Unsupported"),
     ],
 )
 def test_what_cannot_be_served_is_refused_with_its_reason(expires: int, extra: str, status: int, name: str) -> None:
@@ -334,6 +335,7 @@ def test_a_new_password_ends_the_subscriptions_made_with_the_old_one() -> None: 
     wire.collect()
     last = wire.sent[-1][1]
     assert header(last, "Subscription-State") == "terminated;reason=rejected"
+    assert last.body == b""
     phone.answer(last, 200)
     over(wire)
 
