@@ -129,10 +129,8 @@ class VoicemailService:
         self.on_lost: Callable[[str], object] = lambda call_id: None  # a worker died in this call: nobody hears it
         self._pool = Pool(pool_options(settings, self._spool), self._closed, lambda call_id: self.on_lost(call_id))
         self._drain_seconds = rules.drain_seconds
-        self._keep = keep = timedelta(days=rules.keep_days)
-        delete = self._depositor.delete
-        box = BoxParts(self._folder / "visits", mailboxes, owners, self._sounds, keep, delete, self._greetings)
-        self._box = BoxDesk(box, access, self._changed_in_thread, now)
+        self._keep = timedelta(days=rules.keep_days)
+        self._box = self._open_box(access)
         half = max(rules.workers, rules.max_workers) * PLACES // 2
         self._visits = Visits(self._pool, self._box, box_prompts(settings), self._job, half)
         self._prompts = guidance_prompts(settings)
@@ -150,6 +148,18 @@ class VoicemailService:
             days, hours = timedelta(days=rules.keep_days), timedelta(hours=rules.warn_hours)
             self._warnings = DeadlineWarnings(deadlines, owners, self._sender, days, hours)
         self._stopped = True
+
+    def _open_box(self, access: Access | None) -> BoxDesk:
+        parts = BoxParts(
+            self._folder / "visits",
+            self._mailboxes,
+            self._owners,
+            self._sounds,
+            self._keep,
+            self._depositor.delete,
+            self._greetings,
+        )
+        return BoxDesk(parts, access, self._changed_in_thread, self._now)
 
     async def start(self) -> None:
         """Store what a kill left behind, then let calls in. Workers come up in the background."""

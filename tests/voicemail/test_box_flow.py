@@ -9,23 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from denwa.config.settings import DATA
-from denwa.voicemail.box_flow import (
-    ENTRIES,
-    KEY_PATIENCE,
-    TABLE,
-    Action,
-    Ask,
-    Await,
-    BoxFlow,
-    Do,
-    Effect,
-    Event,
-    Play,
-    Say,
-    State,
-    needed_prompts,
-)
+from denwa.voicemail.box_flow import ENTRIES, KEY_PATIENCE, Ask, Await, BoxFlow, Do, Effect, Play, Say, needed_prompts
 from denwa.voicemail.box_prompts import Entry, header
+from denwa.voicemail.box_table import TABLE, Action, Event, State
 
 ONE = Entry(7, "09012345678", "", 1_795_294_584_123, heard=False)
 TWO = Entry(8, "", "anonymous", 1_795_294_600_000, heard=False)

@@ -14,21 +14,9 @@ from typing import Any, NamedTuple
 import pjsua2 as pj
 
 from denwa.voicemail import wav
-from denwa.voicemail.box_flow import (
-    LONGEST,
-    RECORDED,
-    TONE,
-    Ask,
-    Await,
-    BoxFlow,
-    Do,
-    Effect,
-    Event,
-    Play,
-    Say,
-    State,
-)
+from denwa.voicemail.box_flow import LONGEST, RECORDED, TONE, Ask, Await, BoxFlow, Do, Effect, Play, Say
 from denwa.voicemail.box_prompts import Entry
+from denwa.voicemail.box_table import Event, State
 from denwa.voicemail.keys import key_of_info
 from denwa.voicemail.worker.call import CLOSE_PATIENCE, Desk, Player, fault_text
 from denwa.voicemail.worker.lone_call import LoneCall
