@@ -17,9 +17,8 @@ from denwa.voicemail.box import BoxDesk, BoxParts
 from denwa.voicemail.deposit import Depositor, Outcome, Rules
 from denwa.voicemail.greetings import FOLDER, OwnGreetings
 from denwa.voicemail.leases import PLACES, Kind
-from denwa.voicemail.letters import Sender
-from denwa.voicemail.mail.sending import MailRoom, in_own_thread
-from denwa.voicemail.mail.warning import DeadlineWarnings
+from denwa.voicemail.mail.office import MailOffice
+from denwa.voicemail.mail.sending import in_own_thread
 from denwa.voicemail.pool import Pool
 from denwa.voicemail.ports import (
     Deadlines,
@@ -31,13 +30,10 @@ from denwa.voicemail.ports import (
     Owners,
     SoundStore,
 )
-from denwa.voicemail.posting import Poster
 from denwa.voicemail.setup import (
     box_prompts,
     guidance_prompts,
     node_name,
-    open_templates,
-    open_transport,
     pool_options,
     voicemail_folder,
 )
@@ -54,8 +50,6 @@ STOP_PATIENCE = 5.0  # seconds for what is being stored when the service stops
 RETENTION_INTERVAL = 10.0  # seconds at most between rounds; a message's end is waited for to the millisecond
 SWEEP_INTERVAL = timedelta(hours=1)  # between looks at what does not belong together
 DEAD_PLACE = timedelta(hours=1)  # no call is that long: its node is gone
-KEEP_SENT = timedelta(days=30)  # how long it is seen that a mail was accepted
-KEEP_GIVEN_UP = timedelta(days=90)  # … and that it was not: it says who called (K5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +96,6 @@ class VoicemailService:
         self._folder = voicemail_folder(settings.data_dir)
         self._spool = self._folder / "spool"
         self._mailboxes = mailboxes
-        self._outbox = outbox
         self._owners = owners
         self._max_messages = rules.max_messages
         self._now = now
@@ -111,16 +104,13 @@ class VoicemailService:
         self._greetings: OwnGreetings | None = None
         if greetings is not None:
             self._greetings = OwnGreetings(greetings, self._sounds, self._folder / FOLDER, now)
-        self._sender = Sender(settings.mail.sender, settings.mail.service_name)
-        self._transport = transport or open_transport(settings)
-        self._templates = open_templates(settings)
-        self._connections = settings.mail.connections
+        self._mail = MailOffice(settings, outbox, owners, self._sounds, now, transport=transport, deadlines=deadlines)
         self._depositor = Depositor(
             self._spool,
             self._sounds,
             mailboxes,
             owners,
-            self._sender,
+            self._mail.sender,
             Rules(rules.max_seconds, rules.max_messages, rules.keep_days, rules.warn_left, rules.wideband),
             self._changed_in_thread,
         )
@@ -141,12 +131,6 @@ class VoicemailService:
         self._look_again = asyncio.Event()
         self._jobs: set[asyncio.Task[Any]] = set()
         self._loops: list[asyncio.Task[None]] = []
-        self._mail_due = asyncio.Event()
-        self._mail_room: MailRoom | None = None
-        self._warnings: DeadlineWarnings | None = None
-        if deadlines is not None:
-            days, hours = timedelta(days=rules.keep_days), timedelta(hours=rules.warn_hours)
-            self._warnings = DeadlineWarnings(deadlines, owners, self._sender, days, hours)
         self._stopped = True
 
     def _open_box(self, access: Access | None) -> BoxDesk:
@@ -172,9 +156,8 @@ class VoicemailService:
             await asyncio.to_thread(self._greetings.close_all)
         self._stopped = False
         self._pool.start()
-        self._mail_room = self._open_mail_room()
         self._loops = [
-            asyncio.create_task(self._mail_room.run()),
+            asyncio.create_task(self._mail.run(self._node, self._depositor.discard_mailed)),
             asyncio.create_task(self._run_retention()),
             asyncio.create_task(self._storing.take_up(interrupted)),
             asyncio.create_task(_guarded(self._look_at_sounds, "the look at the store of sounds")),
@@ -207,8 +190,7 @@ class VoicemailService:
         self._loops.clear()
         if self._greetings is not None:
             await asyncio.to_thread(self._greetings.close_all)
-        if self._mail_room is not None:
-            await self._mail_room.close()
+        await self._mail.close()
 
     async def lease(self, request: DepositRequest) -> Place | NoPlace:
         """A place for a call, with room for its message reserved (V3). Takes a few ms, at most a few seconds.
@@ -259,12 +241,11 @@ class VoicemailService:
 
     def mail_waits(self) -> None:
         """Look into the outbox now: another part of the program has put a mail there."""
-        self._mail_due.set()
+        self._mail.wake()
 
     async def counts(self) -> dict[str, int]:
         """For metrics: places and workers here, messages and mails in the database."""
         stored, held = await asyncio.to_thread(self._mailboxes.totals)
-        waiting, undeliverable, blocked = await asyncio.to_thread(self._outbox.totals)
         return {
             "messages": stored,
             "reserved": held,
@@ -277,9 +258,7 @@ class VoicemailService:
             "workers": self._pool.workers,
             "workers_died": self._pool.faults["workers_died"],
             "workers_hung": self._pool.faults["workers_hung"],
-            "mails_waiting": waiting,
-            "mails_undeliverable": undeliverable,
-            "mail_addresses_blocked": blocked,
+            **await asyncio.to_thread(self._mail.totals),
         }
 
     async def _lease(self, lease: str, request: DepositRequest) -> Place | NoPlace:
@@ -319,7 +298,7 @@ class VoicemailService:
 
     def _begin(self) -> list[str]:
         """The leases of calls that a kill interrupted, to be stored."""
-        self._outbox.unclaim(self._node)
+        self._mail.take_up(self._node)
         leases, freed = self._depositor.begin(self._node)
         if leases or freed:
             log.warning(
@@ -329,7 +308,7 @@ class VoicemailService:
 
     def _call_is_stored(self, outcome: Outcome) -> None:
         if outcome in (Outcome.MESSAGE, Outcome.NOTICE):
-            self._mail_due.set()
+            self._mail.wake()
 
     async def _run_retention(self) -> None:
         async def round_of_retention() -> None:
@@ -338,12 +317,8 @@ class VoicemailService:
             deleted = await in_own_thread(lambda: self._depositor.purge(now))
             if deleted:
                 log.info("voicemail: %d messages deleted at the end of their time", deleted)
-            if self._warnings is not None:
-                warned = await asyncio.to_thread(self._warnings.warn, now)
-                if warned:
-                    self._mail_due.set()
-            await asyncio.to_thread(self._outbox.forget_sent, now - KEEP_SENT)
-            await asyncio.to_thread(self._outbox.forget_given_up, now - KEEP_GIVEN_UP)
+            if await asyncio.to_thread(self._mail.tidy, now):
+                self._mail.wake()
             await asyncio.to_thread(self._mailboxes.release_dead, now - DEAD_PLACE)
             await asyncio.to_thread(self._box.forget, now)
             if self._greetings is not None:
@@ -383,12 +358,6 @@ class VoicemailService:
                 await in_own_thread(lambda: sweep(self._mailboxes, self._sounds, self._spool, now, self._keep))
             except OSError as fault:
                 log.error("voicemail: what is in the store of sounds cannot be compared now: %s", fault)
-
-    def _open_mail_room(self) -> MailRoom:
-        poster = Poster(
-            self._outbox, self._owners, self._sounds, self._transport, self._sender, self._templates, self._node
-        )
-        return MailRoom(poster, self._depositor.discard_mailed, self._now, self._connections, self._mail_due)
 
     def _job(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.create_task(work)
