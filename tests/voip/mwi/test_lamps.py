@@ -149,6 +149,16 @@ def test_a_phone_on_tcp_is_told_on_its_connection_and_one_that_is_gone_is_owed()
     assert wire.transactions == 0
 
 
+def test_a_phone_on_tls_is_told_on_its_connection_and_in_the_names_of_that_way() -> None:
+    wire, [phone] = scene()
+    phone.peer = ("192.0.2.1", 5061, -9)  # type: ignore[assignment]
+    phone.contact += ";transport=tls"
+    phone.register()
+    notify = to(fill(wire, phone, ONE_NEW), phone.peer)
+    assert b"Via: SIP/2.0/TLS" in b"\r\n".join(notify.lines)
+    assert header(notify, "Contact").endswith(";transport=tls>")
+
+
 def test_who_wants_no_unsolicited_word_gets_none() -> None:
     wire, [phone] = scene(unsolicited=False)
     phone.register()
