@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from denwa.voicemail.letters import Kind, Letter, Listed, Sender
@@ -146,6 +146,7 @@ WORDS = st.text(st.sampled_from('電話ー株式会社ｱｲｳサービスDenwa
 
 
 @settings(deadline=None)
+@example('"', Kind.TEST, "ja", b"")
 @given(WORDS.filter(bool), st.sampled_from(Kind), st.sampled_from(["ja", "en"]), st.binary(max_size=300))
 def test_any_service_name_and_sound_pass_both_parsers(
     perl: PerlReader, name: str, kind: Kind, language: str, sound: bytes

@@ -34,16 +34,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Parsed:
+    """The sender is `name <address>`, without quotes."""
+
     headers: dict[str, str]
     parts: list[Part]
-
-    @classmethod
-    def of(cls, headers: dict[str, str], parts: list[Part]) -> Parsed:
-        """The sender without quotes: `name <address>`."""
-        name, _, address = headers["from"].rpartition(" <")
-        if name.isascii() and name.startswith('"'):
-            name = re.sub(r"\\(.)", r"\1", name[1:-1])
-        return cls({**headers, "from": f"{name} <{address}"}, parts)
 
 
 def read_with_python(wire: bytes) -> Parsed:
@@ -65,7 +59,7 @@ def read_with_python(wire: bytes) -> Parsed:
     headers = {header: str(mail[header]) for header in HEADERS}
     # The newer parser puts a space between the encoded words of a name (Python 3.11): the older one reads it.
     encoded, address = parseaddr(email.message_from_bytes(wire, policy=email.policy.compat32)["from"])
-    return Parsed.of({**headers, "from": f"{make_header(decode_header(encoded))} <{address}>"}, parts)
+    return Parsed({**headers, "from": f"{make_header(decode_header(encoded))} <{address}>"}, parts)
 
 
 class PerlReader:
@@ -92,4 +86,7 @@ class PerlReader:
         found = json.loads(line)
         assert found["problems"] == []
         parts = [Part(**{**part, "content": b64decode(part["content"])}) for part in found["parts"]]
-        return Parsed.of(found["headers"], parts)
+        name, _, address = found["headers"]["from"].rpartition(" <")
+        if name.isascii() and name.startswith('"'):  # it leaves quotes as they are
+            name = re.sub(r"\\(.)", r"\1", name[1:-1])
+        return Parsed({**found["headers"], "from": f"{name} <{address}"}, parts)
