@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from denwa.config.settings import Settings
+from denwa.config.settings import Voicemail as VoicemailSettings
 from denwa.voicemail.access import Access
 from denwa.voicemail.box import BoxDesk, BoxParts
 from denwa.voicemail.deposit import Depositor, Outcome, Rules
@@ -105,15 +106,7 @@ class VoicemailService:
         if greetings is not None:
             self._greetings = OwnGreetings(greetings, self._sounds, self._folder / FOLDER, now)
         self._mail = MailOffice(settings, outbox, owners, self._sounds, now, transport=transport, deadlines=deadlines)
-        self._depositor = Depositor(
-            self._spool,
-            self._sounds,
-            mailboxes,
-            owners,
-            self._mail.sender,
-            Rules(rules.max_seconds, rules.max_messages, rules.keep_days, rules.warn_left, rules.wideband),
-            self._changed_in_thread,
-        )
+        self._depositor = self._open_depositor(rules)
         self.on_change: Callable[[str], None] = lambda mailbox: None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.on_lost: Callable[[str], object] = lambda call_id: None  # a worker died in this call: nobody hears it
@@ -132,6 +125,17 @@ class VoicemailService:
         self._jobs: set[asyncio.Task[Any]] = set()
         self._loops: list[asyncio.Task[None]] = []
         self._stopped = True
+
+    def _open_depositor(self, of: VoicemailSettings) -> Depositor:
+        return Depositor(
+            self._spool,
+            self._sounds,
+            self._mailboxes,
+            self._owners,
+            self._mail.sender,
+            Rules(of.max_seconds, of.max_messages, of.keep_days, of.warn_left, of.wideband),
+            self._changed_in_thread,
+        )
 
     def _open_box(self, access: Access | None) -> BoxDesk:
         parts = BoxParts(
