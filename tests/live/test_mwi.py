@@ -128,25 +128,40 @@ def test_a_kill_leaves_no_lamp_that_is_wrong(own_service: Service, tmp_path: Pat
             assert "Messages-Waiting: no" in told["notify"]
 
 
+def baresip(service: Service, folder: Path, number: str) -> Baresip:
+    own = {"service": service.address, "password": str(login(number)["password"])}
+    return Baresip(folder, account(number), **own, mwi=True, answer=False)
+
+
+def shown(phone: Baresip, text: str) -> bool:
+    return bool(phone.log.all(lambda e: e.get("type") == "MWI_NOTIFY" and text in str(e.get("param"))))
+
+
 def test_baresip_subscribes_and_shows_what_waits(service: Service, tmp_path: Path) -> None:
     service.set(DAVE, ring_time=5)
-    with Baresip(
-        tmp_path,
-        account(DAVE),
-        service=service.address,
-        password=str(login(DAVE)["password"]),
-        mwi=True,
-        answer=False,
-    ) as dave:
+    with baresip(service, tmp_path, DAVE) as dave:
         dave.registered()
-
-        def shown(text: str) -> bool:
-            return bool(dave.log.all(lambda e: e.get("type") == "MWI_NOTIFY" and text in str(e.get("param"))))
-
-        eventually(lambda: shown("Messages-Waiting: no"), 20)
+        eventually(lambda: shown(dave, "Messages-Waiting: no"), 20)
         leave_message(service, tmp_path, DAVE)
-        eventually(lambda: shown("Messages-Waiting: yes"), 20)
+        eventually(lambda: shown(dave, "Messages-Waiting: yes"), 20)
         empty_box(service, DAVE)
+
+
+def test_baresip_that_listens_inside_its_subscription_only_shows_the_truth_after_a_kill(
+    own_service: Service, tmp_path: Path
+) -> None:
+    # decision 0029
+    own_service.settings |= settings_for(tmp_path)
+    with own_service as service:
+        leave_message(service, tmp_path, DAVE)
+        with baresip(service, tmp_path, DAVE) as dave:
+            dave.registered()
+            eventually(lambda: shown(dave, "Messages-Waiting: yes"), 20)
+            eventually(lambda: subscriptions(service) == 1)
+            service.kill()
+            empty_box(service, DAVE)
+            service.start()
+            eventually(lambda: shown(dave, "Messages-Waiting: no"), 20)
 
 
 def test_linphonec_that_knows_no_lamp_takes_what_it_is_told(service: Service, tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ class Pace:
 
     def __init__(self, ctx: Context, per_second: int, do: Callable[[bytes, str, Event, float], None]) -> None:
         self._ctx = ctx
-        self._most = max(per_second * _TICK, 1.0)
+        self._share = per_second * _TICK
+        self._most = max(self._share, 1.0)
         self._do = do
         self._left = self._most
         self._jobs: dict[Job, Event] = {}
@@ -44,7 +45,7 @@ class Pace:
     def fire(self, kind: int, due: float, now: float) -> None:
         if due != self._due:
             return
-        self._left = min(self._left + self._most, self._most)
+        self._left = min(self._left + self._share, self._most)
         while self._jobs and self._left >= 1.0:
             self._left -= 1.0
             (account, contact), event = next(iter(self._jobs.items()))

@@ -198,6 +198,18 @@ def test_boxes_whose_phones_are_off_take_no_turn_from_others() -> None:
     assert starts(wire.since(before)) == [(phone.peer, "NOTIFY")]
 
 
+def test_a_slow_pace_is_kept_too() -> None:
+    everybody = [subscriber(index) for index in range(1, 11)]
+    wire = Wire(*everybody, mwi=MwiRules(per_second=2))
+    phones = [Phone(wire, index) for index in range(1, 11)]
+    for phone in phones:
+        phone.register()
+    wire.engine.mwi.load({phone.account.encode(): ONE_NEW for phone in phones}, wire.now, wire.ms)
+    wire.collect()
+    told = {peer for peer, _ in wire.wait(2.05)} | {phones[0].peer}
+    assert len(told) == 5  # one at once, two a second
+
+
 def test_a_purge_of_many_boxes_is_told_at_a_bounded_pace_and_each_once() -> None:  # V4
     everybody = [subscriber(index) for index in range(1, 41)]
     wire = Wire(*everybody, mwi=MwiRules(per_second=20))
