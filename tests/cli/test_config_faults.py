@@ -208,7 +208,7 @@ SETTINGS = [
     ),
     row(
         "denwa.toml", "", "\n[voicemail]\nrtp_port_min = 20000\nrtp_port_max = 20003\n",
-        "denwa.toml:13: voicemail.rtp_port_max: 25 workers need 400 ports",
+        "denwa.toml:13: voicemail.rtp_port_max: 28 workers need 448 ports",
     ),
     row(
         "denwa.toml", "[rating]\n", '[rating]\ntariff = "gold"\n',
