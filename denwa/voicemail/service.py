@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -31,6 +30,7 @@ from denwa.voicemail.ports import (
     Owners,
     SoundStore,
 )
+from denwa.voicemail.retention import Retention, guarded
 from denwa.voicemail.setup import (
     box_prompts,
     guidance_prompts,
@@ -48,8 +48,6 @@ T = TypeVar("T")
 
 LEASE_PATIENCE = 12.0  # seconds to wait for a free place: a crowd that comes at once waits for its workers to start
 STOP_PATIENCE = 5.0  # seconds for what is being stored when the service stops
-RETENTION_INTERVAL = 10.0  # seconds at most between rounds; a message's end is waited for to the millisecond
-SWEEP_INTERVAL = timedelta(hours=1)  # between looks at what does not belong together
 DEAD_PLACE = timedelta(hours=1)  # no call is that long: its node is gone
 
 
@@ -119,9 +117,7 @@ class VoicemailService:
         self._prompts = guidance_prompts(settings)
         self._guidance_places = settings.guidance.places
         self._storing = Storing(self._depositor, self._spool, now, self._call_is_stored)
-        self._swept: datetime | None = None
-        self._looked_at = now()
-        self._look_again = asyncio.Event()
+        self._retention = Retention(self._depositor, now, self._tidy, self._sweep)
         self._jobs: set[asyncio.Task[Any]] = set()
         self._loops: list[asyncio.Task[None]] = []
         self._stopped = True
@@ -162,9 +158,9 @@ class VoicemailService:
         self._pool.start()
         self._loops = [
             asyncio.create_task(self._mail.run(self._node, self._depositor.discard_mailed)),
-            asyncio.create_task(self._run_retention()),
+            asyncio.create_task(self._retention.run()),
             asyncio.create_task(self._storing.take_up(interrupted)),
-            asyncio.create_task(_guarded(self._look_at_sounds, "the look at the store of sounds")),
+            asyncio.create_task(guarded(self._look_at_sounds, "the look at the store of sounds")),
         ]
 
     async def drain(self) -> None:
@@ -241,7 +237,7 @@ class VoicemailService:
 
     def subscribers_changed(self) -> None:
         """A contract may have ended: its messages go now (V4)."""
-        self._look_again.set()
+        self._retention.look_again()
 
     def mail_waits(self) -> None:
         """Look into the outbox now: another part of the program has put a mail there."""
@@ -314,38 +310,17 @@ class VoicemailService:
         if outcome in (Outcome.MESSAGE, Outcome.NOTICE):
             self._mail.wake()
 
-    async def _run_retention(self) -> None:
-        async def round_of_retention() -> None:
-            self._looked_at = now = self._now()
-            await asyncio.to_thread(self._depositor.keep_places, now)
-            deleted = await in_own_thread(lambda: self._depositor.purge(now))
-            if deleted:
-                log.info("voicemail: %d messages deleted at the end of their time", deleted)
-            if await asyncio.to_thread(self._mail.tidy, now):
-                self._mail.wake()
-            await asyncio.to_thread(self._mailboxes.release_dead, now - DEAD_PLACE)
-            await asyncio.to_thread(self._box.forget, now)
-            if self._greetings is not None:
-                await asyncio.to_thread(self._greetings.purge)
-                await asyncio.to_thread(self._greetings.close_unused)
+    async def _tidy(self, now: datetime) -> None:
+        if await asyncio.to_thread(self._mail.tidy, now):
+            self._mail.wake()
+        await asyncio.to_thread(self._mailboxes.release_dead, now - DEAD_PLACE)
+        await asyncio.to_thread(self._box.forget, now)
+        if self._greetings is not None:
+            await asyncio.to_thread(self._greetings.purge)
+            await asyncio.to_thread(self._greetings.close_unused)
 
-        while True:
-            self._look_again.clear()
-            await _guarded(round_of_retention, "retention")
-            await _guarded(self._sweep, "the look for strays")
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(await asyncio.to_thread(self._until_deadline)):
-                    await self._look_again.wait()
-
-    def _until_deadline(self) -> float:
-        """Seconds until the next round of retention: as the next message's time ends (V4)."""
-        try:
-            deadline = self._depositor.next_deadline()
-        except Exception:  # the round says it
-            return RETENTION_INTERVAL
-        if deadline is None or deadline <= self._looked_at:  # none, or it could not be deleted: not at once again
-            return RETENTION_INTERVAL
-        return min(max(0.0, (deadline - self._now()).total_seconds()), RETENTION_INTERVAL)
+    def _sweep(self, now: datetime) -> None:
+        sweep(self._mailboxes, self._sounds, self._spool, now, self._keep)
 
     async def _look_at_sounds(self) -> None:
         try:
@@ -353,15 +328,6 @@ class VoicemailService:
                 log.warning("voicemail: %s", text)
         except OSError as fault:
             log.error("voicemail: %s", fault)
-
-    async def _sweep(self) -> None:
-        now = self._now()
-        if self._swept is None or now - self._swept >= SWEEP_INTERVAL:
-            self._swept = now
-            try:
-                await in_own_thread(lambda: sweep(self._mailboxes, self._sounds, self._spool, now, self._keep))
-            except OSError as fault:
-                log.error("voicemail: what is in the store of sounds cannot be compared now: %s", fault)
 
     def _job(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.create_task(work)
@@ -373,11 +339,3 @@ class VoicemailService:
 def _told(request: DepositRequest) -> dict[str, Any]:
     """What a worker is told of a call."""
     return {name: value for name, value in asdict(request).items() if name != "account"}
-
-
-async def _guarded(work: Callable[[], Awaitable[None]], name: str) -> None:
-    """A fault (a full disk, a database that is away) is logged and must not end the loop."""
-    try:
-        await work()
-    except Exception:
-        log.exception("voicemail: %s failed and is tried again", name)

@@ -12,8 +12,7 @@ from sqlalchemy import Engine, update
 from denwa.config.settings import Settings
 from denwa.storage.tables.contracts import subscribers
 from denwa.storage.voicemail_store import MailboxStore
-from denwa.voicemail import service as service_module
-from denwa.voicemail import wav
+from denwa.voicemail import retention, wav
 from denwa.voicemail.faults import VoicemailSettingsFault
 from denwa.voicemail.ports import Recording
 from denwa.voicemail.sound_store.opening import open_sounds
@@ -33,7 +32,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 @pytest.fixture(autouse=True)
 def _rounds_an_hour_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service_module, "RETENTION_INTERVAL", 3600.0)
+    monkeypatch.setattr(retention, "INTERVAL", 3600.0)
 
 
 def deposit(settings: Settings, engine: Engine, name: str, recorded_at: datetime) -> None:
