@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from bench.continuity import Heard, Samples, heard, read_samples
+from bench.continuity import Heard, Samples, Spoken, read_samples
 from bench.processes import cpu_model, cpu_us, memory_mb, process_tree
 from bench.report import write_between_markers
 from bench.servers import ServerFault
@@ -73,7 +73,8 @@ class Result:
     answered_after: list[float]  # seconds from INVITE to 200
     stored_after: float  # seconds from the last hang-up until everything is a message
     cpu_seconds: float  # of service and workers, from the first INVITE until then
-    missing: list[float]  # seconds of each message
+    missing: list[float]  # seconds of what was said from the tone to the end, of each message
+    tone_late: list[float]  # seconds by which the tone came after its time
     longest_gap: float
 
 
@@ -179,14 +180,17 @@ def measure(folder: Path, callers: int, seconds: float) -> Result:
         )
         stored_after = time.monotonic() - hung_up
         used = cpu_us(voicemail.process.pid) - used
-    found = [_heard(folder, sound, spoken) for sound in sounds]
+    said = Spoken(spoken)
+    found = [_heard(folder, sound, said) for sound in sounds]
+    start = GREETING_SECONDS + TONE_SECONDS
     return Result(
         cost=cost,
         counts=counts,
         answered_after=_answered_after(folder / "callers"),
         stored_after=stored_after,
         cpu_seconds=used / 1e6,
-        missing=[max(0.0, seconds - one.sound) for one in found],
+        missing=[max(0.0, start + seconds - one.first - one.sound) for one in found],
+        tone_late=[one.first - start for one in found],
         longest_gap=max(one.longest_gap for one in found),
     )
 
@@ -218,10 +222,10 @@ def _answered_after(folder: Path) -> list[float]:
         return [float(row["response_time_ms"]) / 1000 for row in csv.DictReader(rows, delimiter=";")]
 
 
-def _heard(folder: Path, sound: bytes, spoken: Samples) -> Heard:
+def _heard(folder: Path, sound: bytes, spoken: Spoken) -> Heard:
     path = folder / "message.wav"
     path.write_bytes(sound)
-    return heard(read_samples(path), spoken) or Heard(0, 0, 0, 0)
+    return spoken.heard(read_samples(path)) or Heard(0, 0, 0, 0)
 
 
 def report(result: Result, callers: int, seconds: float) -> list[str]:
@@ -231,6 +235,7 @@ def report(result: Result, callers: int, seconds: float) -> list[str]:
         ("messages stored", f"{len(missing)}"),
         ("INVITE to 200, seconds: median, longest", _two(result.answered_after, 2)),
         ("sound missing in a message, seconds: median, most (goal ≤ 0.5)", _two(missing, 2)),
+        ("tone later than guidance and tone are long, seconds: median, most", _two(result.tone_late, 2)),
         ("longest gap in a message, seconds", f"{result.longest_gap:.2f}"),
         ("a recording, % of a core: its worker, the service", f"{cost.workers:.2f}, {cost.service:.2f}"),
         (

@@ -7,8 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.continuity import FRAME, FRAME_SECONDS, RATE, heard, read_samples
+from bench.continuity import FRAME, FRAME_SECONDS, RATE, Heard, Samples, Spoken, read_samples
 from tests.peers import wav
+
+
+def heard(recording: Samples, sent: Samples) -> Heard | None:
+    return Spoken(sent).heard(recording)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.continuity import Heard, heard, read_samples
+from bench.continuity import Heard, Spoken, read_samples
 from denwa.config.settings import Settings
 from denwa.voicemail.sound_store.opening import open_sounds
 from tests.live.wire import ALICE, BOB, account
@@ -103,14 +103,14 @@ def all_recorded(service: Service, seconds: float) -> dict[str, int]:
 def kept(service: Service, voice: Path, folder: Path, count: int = CALLERS) -> dict[str, Heard]:
     """What is to be heard in the messages of the mailbox, by call, once there are `count`."""
     messages = eventually(lambda: found if len(found := service.voicemail(BOB)) >= count else [], 40, every=0.5)
-    sounds, said = open_sounds(Settings(data_dir=service.data)), read_samples(voice)
+    sounds, said = open_sounds(Settings(data_dir=service.data)), Spoken(read_samples(voice))
     keys = sounds.keys()
     assert len(messages) == len(keys) == count  # none lost, none twice
     found = {}
     for key in sorted(keys):
         path = folder / Path(key).name
         path.write_bytes(sounds.read(key))
-        there = heard(read_samples(path), said)
+        there = said.heard(read_samples(path))
         assert there is not None, key
         found[path.stem] = there
     return found
