@@ -221,7 +221,7 @@ class Registrar:
         devices.bindings = [binding]
         ctx = self._ctx
         ctx.group.bindings.append(binding)
-        if binding.call_id != known.call_id or (ctx.mwi.owing and known.aor.encode() in ctx.mwi.owing):
+        if ctx.mwi.boxes and (binding.call_id != known.call_id or ctx.mwi.owing):
             ctx.mwi.registered(known.aor.encode(), [known], [binding])
         return Outcome(devices.bindings, devices.bindings, [])
 
