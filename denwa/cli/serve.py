@@ -197,11 +197,7 @@ class Service:
         stack.callback(writer.close)
         lamps = open_lamps(main, server, voicemail, stack)
         await voicemail.start()
-        try:
-            await server.open(listening(settings), writer)
-        except OSError as fault:
-            await voicemail.stop()
-            raise StateError(f"SIP on {settings.sip.bind}:{settings.sip.port}: {fault.strerror or fault}") from None
+        await self._open_sip(server, voicemail, writer)
         stack.callback(server.close)
         stack.push_async_callback(voicemail.stop)  # while the proxy still carries the BYEs of the workers
         control = await listen(settings.data_dir, _Control(feed, rating, server, limits, lamps, voicemail).answer)
@@ -216,11 +212,21 @@ class Service:
         self._spawn(stack, _collect_garbage(server))
         await self._open_web(stack, server, voicemail, rating, limits)
         stack.push_async_callback(voicemail.drain)  # first of all: everything is there until the last message is left
-        for one in settings.sip.listeners:
-            log.info(
-                "SIP on %s port %d (UDP, TCP)%s", one.bind, one.port, f", {one.tls_port} (TLS)" * (one.tls_port > 0)
-            )
-        log.info("web on http://%s:%d/", settings.http.bind, settings.http.port)
+        self._say_where()
+
+    async def _open_sip(self, server: SipServer, voicemail: VoicemailService, writer: JournalWriter) -> None:
+        settings = self._settings
+        try:
+            await server.open(listening(settings), writer)
+        except OSError as fault:
+            await voicemail.stop()
+            raise StateError(f"SIP on {settings.sip.bind}:{settings.sip.port}: {fault.strerror or fault}") from None
+
+    def _say_where(self) -> None:
+        for one in self._settings.sip.listeners:
+            tls = f", {one.tls_port} (TLS)" * (one.tls_port > 0)
+            log.info("SIP on %s port %d (UDP, TCP)%s", one.bind, one.port, tls)
+        log.info("web on http://%s:%d/", self._settings.http.bind, self._settings.http.port)
 
     def _open_voicemail(self, main: Engine) -> VoicemailService:
         settings = self._settings
