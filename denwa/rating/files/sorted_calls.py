@@ -116,10 +116,14 @@ class _Source:
         """Have at least `rows` records, or all that are left."""
         wanted = min(rows - len(self.block), self.unread)
         if wanted > 0:
-            more = np.frombuffer(os.pread(self._file, wanted * self._type.itemsize, self._offset), self._type)
-            self._offset += more.nbytes
+            # In bytes: numpy joins structures field by field, and asks anew each time whether they fit.
+            size, rest = self._type.itemsize, memoryview(self.block.data).cast("B") if len(self.block) else b""
+            joint = bytearray(len(rest) + wanted * size)
+            joint[: len(rest)] = rest
+            os.preadv(self._file, [memoryview(joint)[len(rest) :]], self._offset)
+            self._offset += wanted * size
             self.unread -= wanted
-            self.block = np.concatenate((self.block, more)) if len(self.block) else more
+            self.block = np.frombuffer(joint, self._type)
             self.last = _key(self.block[-1])
         self.first = _key(self.block[0])
 
@@ -127,7 +131,10 @@ class _Source:
         """Take out the records up to `bound` (all for None)."""
         count = len(self.block)
         if bound is not None and self.last > bound:
-            count = bisect_right(range(count), bound, key=lambda index: _key(self.block[index]))
+            call_ids = self.block["call_id"]
+            first, end = (int(call_ids.searchsorted(bound[0], side)) for side in ("left", "right"))
+            same = self.block[first:end]  # the same call id: one call, or a few
+            count = first + bisect_right(range(len(same)), bound, key=lambda index: _key(same[index]))
         taken, self.block = self.block[:count], self.block[count:]
         return taken
 
