@@ -4,7 +4,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 # Live tests wait more than they compute. One file stays on one worker: its live tests share one service.
-WORKERS ?= 4
+WORKERS ?= 5
 PYTEST ?= $(BIN)/pytest -q -p no:cacheprovider --dist loadfile --no-loadscope-reorder
 
 .PHONY: help run setup setup-check setup-test check lint unit test bench lock clean

@@ -159,6 +159,7 @@ def test_keys_come_by_sip_info_too(service: Service, kind: str) -> None:  # V6
     nothing_left(service)
 
 
+@pytest.mark.timeout(300)  # numbers and PINs are keyed and prompts heard at the pace of a telephone
 def test_a_box_is_heard_from_another_phone_with_number_and_pin_and_shut_by_wrong_tries(service: Service) -> None:
     # V6
     service.cli("voicemail", "pin", "set", DAVE, "--pin", PIN)

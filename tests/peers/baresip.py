@@ -126,11 +126,15 @@ class Baresip:
 
     def _connect(self) -> socket.socket | None:
         assert self._process
-        assert self._process.poll() is None, (self.folder / "screen").read_text(errors="replace")[-2000:]
+        assert self._process.poll() is None, self.screen()[-2000:]
         try:
             return socket.create_connection(("127.0.0.1", self.port + 2), timeout=5)
         except OSError:
             return None
+
+    def screen(self) -> str:
+        """All that it has printed."""
+        return (self.folder / "screen").read_text(errors="replace")
 
     def _read(self, control: socket.socket) -> None:
         control.settimeout(None)

@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -82,7 +83,7 @@ class Service:
 
     def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, at: TracebackType | None) -> None:
         if self._process and self._process.poll() is None:
-            self.stop()
+            self.stop(hurry=True)
 
     def start(self, timeout: float = 30) -> float:
         """Start, and wait until it can take calls. Returns the seconds that took."""
@@ -129,10 +130,14 @@ class Service:
         self._process.wait(10)
         return at
 
-    def stop(self, timeout: float = 15) -> int:
-        """SIGTERM, as an operator would. Returns the exit code."""
+    def stop(self, timeout: float = 15, *, hurry: bool = False) -> int:
+        """SIGTERM, as an operator would; `hurry`: once more if it waits for messages being left. The exit code."""
         assert self._process
         self._process.terminate()
+        if hurry:
+            with suppress(subprocess.TimeoutExpired):
+                return self._process.wait(3)
+            self._process.terminate()
         try:
             return self._process.wait(timeout)
         except subprocess.TimeoutExpired:

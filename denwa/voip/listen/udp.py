@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 from collections import deque
 from collections.abc import Callable
 from typing import Final
@@ -13,6 +14,8 @@ BUFFER: Final = 4 << 20
 MAX_WAITING: Final = 10_000
 MAX_LITERALS: Final = 50_000
 MAX_DATAGRAM: Final = 65_535
+_SO_MEMINFO: Final = 55  # socket(7), Linux 4.12: bytes in the receive buffer, its size, and more
+_MEMORY: Final = struct.Struct("=2I")
 
 
 class UdpListener:
@@ -27,7 +30,6 @@ class UdpListener:
         self._loop: asyncio.AbstractEventLoop
         # Asked for a datagram, Python would take 64 KiB from the heap each time and give nearly all of it back.
         self._buffer = memoryview(bytearray(MAX_DATAGRAM))
-        self.behind_since: float | None = None  # loop time since when datagrams have been waiting without a pause
         self.dropped = 0  # datagrams that could not be sent
 
     def open(self, host: str, port: int) -> None:
@@ -51,6 +53,12 @@ class UdpListener:
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
         self._socket.close()
+
+    @property
+    def fill(self) -> float:
+        """The share of the receive buffer that is taken (0 to 1): what comes when it is full is lost."""
+        taken, size = _MEMORY.unpack_from(self._socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 64))
+        return min(1.0, taken / size) if size else 0.0
 
     def send(self, data: bytes, address: tuple[str, int]) -> None:
         """Send now, or when the socket takes it again. An address that cannot be reached loses the datagram."""
@@ -103,10 +111,8 @@ class UdpListener:
             for _ in range(BATCH):
                 size, address = read(buffer)
                 receive(buffer[:size].tobytes(), address if len(address) == 2 else address[:2])
-            if self.behind_since is None:
-                self.behind_since = self._loop.time()
         except BlockingIOError:
-            self.behind_since = None
+            pass
         except OSError:  # an ICMP error of an earlier send
             pass
         self._end_of_drain()

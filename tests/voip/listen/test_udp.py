@@ -66,22 +66,19 @@ async def test_everything_that_waits_is_read_in_bounded_batches(phone):
     listener.close()
 
 
-async def test_it_is_known_since_when_more_comes_than_is_read(phone):
+async def test_it_is_known_how_full_the_buffer_is(phone):
     heard = Heard()
     listener = UdpListener(heard.receive, heard.end_of_drain)
     listener.open("127.0.0.1", 0)
-    assert listener.behind_since is None
-    began = asyncio.get_running_loop().time()
-    for _ in range(2 * BATCH + 1):
-        phone.sendto(b"x", listener.address)
-    await heard.wait_for(BATCH)
-    since = listener.behind_since
-    assert since is not None
-    assert began <= since
-    await heard.wait_for(2 * BATCH)
-    assert listener.behind_since == since
-    await heard.wait_for(2 * BATCH + 1)
-    assert listener.behind_since is None
+    assert listener.fill == 0
+    levels = []
+    for _ in range(2):
+        for _ in range(20):
+            phone.sendto(b"x" * 1000, listener.address)
+        levels.append(listener.fill)
+    assert 0 < levels[0] < levels[1] <= 1
+    await heard.wait_for(40)
+    assert listener.fill < levels[0]
     listener.close()
 
 
