@@ -173,7 +173,8 @@ def test_the_service_hangs_up_when_the_longest_message_is_recorded(service: Serv
     (message,) = eventually(lambda: service.voicemail(ERIN))
     sound = saved(service, ERIN, message["id"], tmp_path / "longest.wav")
     with wave.open(io.BytesIO(sound.read_bytes())) as opened:
-        assert abs(opened.getnframes() / 8000 - 5.0) < 0.05
+        # What was said when it ended: a pause of the voice at that moment is cut off.
+        assert 4.5 < opened.getnframes() / 8000 <= 5.0
     assert voicemail_record(service, call)["end_cause"] == "callee"
 
 
