@@ -21,6 +21,7 @@ from typing import Any, Self
 
 from tests.peers import ports
 from tests.peers.baresip import Baresip
+from tests.peers.commands import commands
 from tests.peers.linphone import Linphone
 from tests.peers.phone import Phone
 from tests.peers.talk import eventually
@@ -156,17 +157,8 @@ class Service:
 
     def cli(self, *arguments: str, expect: int = 0) -> str:
         """Run `denwa …` beside the service; its stdout. Raises AssertionError for another exit code."""
-        done = subprocess.run(
-            [sys.executable, "-m", "denwa", *arguments],
-            env=self.environment,
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert done.returncode == expect, (
-            f"denwa {' '.join(arguments)}: exit {done.returncode}\n{done.stdout}{done.stderr}"
-        )
+        done = commands().run(arguments, self.folder, self.environment)
+        assert done.exit == expect, f"denwa {' '.join(arguments)}: exit {done.exit}\n{done.stdout}{done.stderr}"
         assert "Traceback" not in done.stderr, done.stderr
         return done.stdout
 

@@ -1,4 +1,4 @@
-"""A subscriber's call to the voicemail box in a worker. See `call.py` for the rules of pjsua2.
+"""A subscriber's call to the voicemail box in a worker. See `lone_call.py` for the rules of pjsua2.
 
 Prompts and messages are played one after the other; keys come by RFC 4733 or SIP INFO and interrupt them.
 """
@@ -18,8 +18,8 @@ from denwa.voicemail.box_flow import LONGEST, RECORDED, TONE, Ask, Await, BoxFlo
 from denwa.voicemail.box_prompts import Entry
 from denwa.voicemail.box_table import Event, State
 from denwa.voicemail.keys import key_of_info
-from denwa.voicemail.worker.call import CLOSE_PATIENCE, Desk, Player, fault_text
-from denwa.voicemail.worker.lone_call import LoneCall
+from denwa.voicemail.worker.call import CLOSE_PATIENCE
+from denwa.voicemail.worker.lone_call import Desk, LoneCall, Player, fault_text
 
 PARTING_PATIENCE = 15.0  # seconds from the longest time of a call until it is ended without a word
 
@@ -35,27 +35,16 @@ class Visit(NamedTuple):
 
 class BoxCall(LoneCall):
     def __init__(self, account: pj.Account, call_id: int, desk: Desk, lease: str, visit: Visit) -> None:
-        super().__init__(account, call_id)
-        self.desk = desk
-        self.lease = lease
+        super().__init__(account, call_id, desk, lease)
         self.finished = False
         self._visit = visit
         self._flow = BoxFlow(own=visit.own)
-        self._media: pj.AudioMedia | None = None
-        self._confirmed = False
         self._player: Player | None = None
         self._queue: deque[Path] = deque()  # to be played after it
         self._recorder: pj.AudioMediaRecorder | None = None
         self._closing_since: float | None = None
         self._silence_at: float | None = None
         self._limit_at = time.monotonic() + LONGEST
-
-    def accept(self) -> None:
-        """Answer. Raises pj.Error."""
-        answer = pj.CallOpParam(True)
-        answer.statusCode = 200
-        self.answer(answer)
-        self.desk.tell("answered", lease=self.lease)
 
     def stop(self) -> None:
         self._happened(Event.STOP)
@@ -71,22 +60,6 @@ class BoxCall(LoneCall):
                 self._happened(Event(name))
 
     # Callbacks of pjsua2
-
-    def onCallState(self, prm: Any) -> None:
-        state = self.getInfo().state
-        if state == pj.PJSIP_INV_STATE_CONFIRMED:
-            self._confirmed = True
-            self.desk.later(self._established)
-        elif state == pj.PJSIP_INV_STATE_DISCONNECTED:
-            self.desk.later(lambda: self._happened(Event.HANGUP))
-
-    def onCallMediaState(self, prm: Any) -> None:
-        info = self.getInfo()  # must outlive the loop: `media` is a part of it
-        for index, media in enumerate(info.media):
-            if media.type == pj.PJMEDIA_TYPE_AUDIO and media.status == pj.PJSUA_CALL_MEDIA_ACTIVE:
-                self._media = self.getAudioMedia(index)
-                self.desk.later(self._established)
-                return
 
     def onDtmfDigit(self, prm: Any) -> None:
         if prm.method != pj.PJSUA_DTMF_METHOD_SIP_INFO:  # those are read below, all kinds of them
@@ -115,7 +88,10 @@ class BoxCall(LoneCall):
         if key:
             self.desk.later(lambda: self._do(lambda: self._flow.key(key)))
 
-    def _established(self) -> None:
+    def hung_up(self) -> None:
+        self._happened(Event.HANGUP)
+
+    def joined(self) -> None:
         """The ACK and the sound are both there; or the sound was set up anew by a re-INVITE and is joined again."""
         if not self._confirmed or self._media is None:
             return
@@ -168,9 +144,7 @@ class BoxCall(LoneCall):
                 self._closing_since = None
                 self.desk.tell("closed", lease=self.lease)
             case Do.BYE:
-                leave = pj.CallOpParam(True)
-                leave.statusCode = 480  # the answer if none was sent yet; else a BYE goes out
-                self.hangup(leave)
+                self.leave()
             case Do.FREE:
                 self._media = None
                 self.finished = True

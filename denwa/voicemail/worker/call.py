@@ -1,16 +1,11 @@
-"""One call in a worker: carries out what the call flow decides, with pjsua2's players and recorder.
-
-Callbacks only note what happened (`Desk.later`); objects of pjsua2 are let go outside of callbacks (`Desk.drop`),
-because the library aborts the process otherwise.
-"""
+"""One call in a worker: carries out what the call flow decides, with pjsua2's players and recorder."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pjsua2 as pj
 
@@ -19,8 +14,7 @@ from denwa.voicemail.flow import Action, Event, State, step
 from denwa.voicemail.keys import key_of_info
 from denwa.voicemail.sound.listening import Heard, Listener
 from denwa.voicemail.spool import Hold, Taken
-from denwa.voicemail.worker.endpoint import Options
-from denwa.voicemail.worker.lone_call import LoneCall
+from denwa.voicemail.worker.lone_call import Desk, LoneCall, Player, fault_text
 
 # The recorder runs a little longer than the longest message; the file is cut to length when it is stored.
 LIMIT_MARGIN = 0.04  # seconds
@@ -28,46 +22,14 @@ CLOSE_PATIENCE = 1.0  # seconds until a recording is told closed though its head
 END_KEY = "#"
 
 
-class Desk(Protocol):
-    """What a call needs of the worker."""
-
-    options: Options
-
-    def later(self, task: Callable[[], None]) -> None: ...
-
-    def drop(self, thing: Any) -> None: ...
-
-    def tell(self, event: str, **fields: Any) -> None: ...
-
-    def freed(self, call: pj.Call) -> None: ...
-
-
-class Player(pj.AudioMediaPlayer):
-    """Plays a file; `on_end` is called, with the player, once it is over.
-
-    It must not be part of a cycle once its call lets it go: a call that waits for the garbage collector hangs up, when
-    it is collected, whichever call has its number in the library by then.
-    """
-
-    def __init__(self, on_end: Callable[[Player], None]) -> None:
-        super().__init__()
-        self._on_end = on_end
-
-    def onEof2(self) -> None:
-        self._on_end(self)
-
-
 class Call(LoneCall):
     """`greeting`: the WAV file of the subscriber's own; "" for the service's."""
 
     def __init__(self, account: pj.Account, call_id: int, desk: Desk, lease: Taken, greeting: str = "") -> None:
-        super().__init__(account, call_id)
-        self.desk = desk
+        super().__init__(account, call_id, desk, lease.lease)
         self.taken = replace(lease, called_at_ms=time.time_ns() // 1_000_000)
         self.state = State.ANSWERED
         self._greeting = Path(greeting) if greeting else desk.options.greeting
-        self._media: pj.AudioMedia | None = None
-        self._confirmed = False
         self._player: Player | None = None
         self._recorder: pj.AudioMediaRecorder | None = None
         self._recording_since = 0.0
@@ -76,35 +38,12 @@ class Call(LoneCall):
         self._closing_since: float | None = None
         self._freed = False
 
-    @property
-    def lease(self) -> str:
-        return self.taken.lease
-
-    def accept(self) -> None:
+    def accept(self, status: int = 200) -> None:
         """Note the call in the spool and answer. Raises OSError (spool) or pj.Error."""
         self._hold = spool.take(self.desk.options.spool, self.taken)
-        answer = pj.CallOpParam(True)
-        answer.statusCode = 200
-        self.answer(answer)
-        self.desk.tell("answered", lease=self.lease)
+        super().accept(status)
 
     # Callbacks of pjsua2
-
-    def onCallState(self, prm: Any) -> None:
-        state = self.getInfo().state
-        if state == pj.PJSIP_INV_STATE_CONFIRMED:
-            self._confirmed = True
-            self.desk.later(self._established)
-        elif state == pj.PJSIP_INV_STATE_DISCONNECTED:
-            self.desk.later(lambda: self.happened(Event.HANGUP))
-
-    def onCallMediaState(self, prm: Any) -> None:
-        info = self.getInfo()  # must outlive the loop: `media` is a part of it
-        for index, media in enumerate(info.media):
-            if media.type == pj.PJMEDIA_TYPE_AUDIO and media.status == pj.PJSUA_CALL_MEDIA_ACTIVE:
-                self._media = self.getAudioMedia(index)
-                self.desk.later(self._established)
-                return
 
     def onDtmfDigit(self, prm: Any) -> None:
         self._keyed(str(prm.digit))
@@ -147,7 +86,10 @@ class Call(LoneCall):
         """Over, and its outcome told."""
         return self._freed and self._closing_since is None
 
-    def _established(self) -> None:
+    def hung_up(self) -> None:
+        self.happened(Event.HANGUP)
+
+    def joined(self) -> None:
         """The ACK and the sound are both there; or the sound was set up anew by a re-INVITE and is joined again."""
         if not self._confirmed or self._media is None:
             return
@@ -208,9 +150,7 @@ class Call(LoneCall):
             case Action.THANK:
                 self._play(self.desk.options.saved)
             case Action.BYE:
-                leave = pj.CallOpParam(True)
-                leave.statusCode = 480  # the answer if none was sent yet; else a BYE goes out
-                self.hangup(leave)
+                self.leave()
             case Action.FREE:
                 self._free()
 
@@ -264,7 +204,3 @@ class Call(LoneCall):
         self._media = None
         self._freed = True
         self.desk.freed(self)
-
-
-def fault_text(fault: Exception) -> str:
-    return str(fault.info()) if isinstance(fault, pj.Error) else str(fault)

@@ -12,10 +12,11 @@ import pjsua2 as pj
 
 from denwa.voicemail.spool import Taken
 from denwa.voicemail.worker.box_call import BoxCall, Visit
-from denwa.voicemail.worker.call import Call, fault_text
+from denwa.voicemail.worker.call import Call
 from denwa.voicemail.worker.endpoint import Options, account_config, open_endpoint, open_transport
 from denwa.voicemail.worker.guidance import GuidanceCall
 from denwa.voicemail.worker.lines import Lines
+from denwa.voicemail.worker.lone_call import fault_text
 from denwa.voicemail.worker.watchdog import Watchdog
 
 BUSY_POLL_MS = 20

@@ -1,58 +1,42 @@
-"""One refused caller in a worker: 183, the prompt once, the refusal. See `call.py` for the rules of pjsua2."""
+"""One refused caller in a worker: 183, the prompt once, the refusal. See `lone_call.py` for the rules of pjsua2."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
 
 import pjsua2 as pj
 
 from denwa.voicemail.guidance_flow import LONGEST, PAUSE, Action, Event, State, step
-from denwa.voicemail.worker.call import Desk, Player, fault_text
-from denwa.voicemail.worker.lone_call import LoneCall
+from denwa.voicemail.worker.lone_call import Desk, LoneCall, Player, fault_text
 
 
 class GuidanceCall(LoneCall):
     """`lease`: the place; `prompt`: the WAV file."""
 
     def __init__(self, account: pj.Account, call_id: int, desk: Desk, lease: str, prompt: Path) -> None:
-        super().__init__(account, call_id)
-        self.desk = desk
-        self.lease = lease
+        super().__init__(account, call_id, desk, lease)
         self.state = State.OFFERED
         self._prompt = prompt
         self._since = time.monotonic()
         self._pause_over: float | None = None
-        self._media: pj.AudioMedia | None = None
         self._player: Player | None = None
         self.finished = False
 
-    def accept(self) -> None:
+    def accept(self, status: int = 183) -> None:
         """Set the early media up. Raises pj.Error."""
-        progress = pj.CallOpParam(True)
-        progress.statusCode = 183
-        self.answer(progress)
-        self.desk.tell("answered", lease=self.lease)
+        super().accept(status)
 
     def stop(self) -> None:
         self.happened(Event.STOP)
 
-    # Callbacks of pjsua2
-
-    def onCallState(self, prm: Any) -> None:
-        if self.getInfo().state == pj.PJSIP_INV_STATE_DISCONNECTED:
-            self.desk.later(lambda: self.happened(Event.HANGUP))
-
-    def onCallMediaState(self, prm: Any) -> None:
-        info = self.getInfo()  # must outlive the loop: `media` is a part of it
-        for index, media in enumerate(info.media):
-            if media.type == pj.PJMEDIA_TYPE_AUDIO and media.status == pj.PJSUA_CALL_MEDIA_ACTIVE:
-                self._media = self.getAudioMedia(index)
-                self.desk.later(lambda: self.happened(Event.SOUND))
-                return
-
     # The flow
+
+    def joined(self) -> None:
+        self.happened(Event.SOUND)
+
+    def hung_up(self) -> None:
+        self.happened(Event.HANGUP)
 
     def happened(self, event: Event) -> None:
         self.state, actions = step(self.state, event)
@@ -83,9 +67,7 @@ class GuidanceCall(LoneCall):
                 self._player = player
             case Action.REFUSE:
                 self._silence()
-                refusal = pj.CallOpParam(True)
-                refusal.statusCode = 480  # the proxy has the caller's own
-                self.hangup(refusal)
+                self.leave()  # 480: the proxy has the caller's own
             case Action.FREE:
                 self._silence()
                 self._media = None
