@@ -1,13 +1,14 @@
 """Rates call records from files: `denwa rate`, with the tariff, charge, credit and months of live rating.
 
 The calls are read once, rated but for their credit, and sorted on disk. In that order calls that come twice stand side
-by side, months are summed, and credit is given; then the rated file is written. What is kept in memory grows with the
-contracts and their months, not with the calls (decision 0013).
+by side, months are summed, and credit is given; then they are gone through in that order again, and the rated file is
+written. What is kept in memory grows with the contracts and their months, not with the calls (decision 0013).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,17 +16,19 @@ import numpy as np
 
 from denwa.numbering import NumberingPlan
 from denwa.rating.files.call_order import again, joined, picked
-from denwa.rating.files.call_rows import CallRows, RatedCall, Records, records_of
+from denwa.rating.files.call_rows import NO_RUN, CallRows, RatedCall, Records, records_of
 from denwa.rating.files.contracts import ContractsRead
 from denwa.rating.files.credit_use import CreditUse
 from denwa.rating.files.csv_blocks import Block, CsvBlocks
 from denwa.rating.files.days import Days
 from denwa.rating.files.decoding import CALL_COLUMNS, LONGEST_KEY, Decoder
 from denwa.rating.files.faults import RowFault
+from denwa.rating.files.long_call_ids import LongCallIds
+from denwa.rating.files.merged_order import MergedOrder
 from denwa.rating.files.month_sums import MonthSums
 from denwa.rating.files.rated_file import RatedFile
 from denwa.rating.files.rejects import Rejects
-from denwa.rating.files.sorted_calls import LongCallIds, SortedCalls, in_order
+from denwa.rating.files.sorted_calls import SortedCalls, in_order
 from denwa.rating.tariff import TariffBook
 from denwa.rating.tax import TaxRates
 
@@ -99,31 +102,42 @@ class FileRating:
         """
         sums = MonthSums(self._contracts, self._days)
         credit = CreditUse(self._contracts.credit_yen)
-        kept = RatedFile(self._folder, self._days)
+        order = MergedOrder(self._folder)
         yen_per_unit = np.array([price.yen_per_unit for price in self._days.prices], np.int64)
         count = 0
-        for records in self._once():
+        for records in self._once(order):
             contract, price = records["contract"].astype(np.int64), records["price"]
             yen = records["units"] * yen_per_unit[price]
             place = np.arange(count, count + len(records))
             sums.add(contract, records["month"], price, records["duration_ms"], yen)
             credit.offer(contract, records["ended_ms"], place, yen)
-            kept.keep(records)
             count += len(records)
             progress(len(records))
-        return Results(count, kept.lines(credit.shares(), sums.add_credit), sums.lines(self._tax))
+        rated = RatedFile(self._days, credit.shares(), sums.add_credit).lines(self._again(order))
+        return Results(count, rated, sums.lines(self._tax))
 
-    def _once(self) -> Iterator[Records]:
-        """All calls in order, without those that come again."""
+    def _once(self, order: MergedOrder) -> Iterator[Records]:
+        """All calls in order, without those that come again; `order` hears of them."""
         last: Records | None = None
         for records in in_order(self._calls, self._long):
             twice = again(records)
             if last is not None:
                 twice[0] = again(joined([last, records[:1]]))[1]
             last = records[-1:]
+            order.note(records, twice)
             if twice.any():
                 for row in picked(records, np.flatnonzero(twice)):
                     self.rejects.add(int(row["line"]), bytes(row["call_id"]).decode(), TWICE)
                 records = picked(records, np.flatnonzero(~twice))
             if len(records):
                 yield records
+
+    def _again(self, order: MergedOrder) -> Iterator[Records]:
+        """What `_once` gave."""
+        long = iter(self._long)
+        self._calls.rewind()
+        for sources, dropped in order:
+            is_long = sources[0] == NO_RUN
+            records = records_of(list(islice(long, len(sources)))) if is_long else self._calls.next(sources)
+            if not dropped.all():
+                yield picked(records, np.flatnonzero(~dropped)) if dropped.any() else records

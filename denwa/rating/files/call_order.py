@@ -18,8 +18,9 @@ def order_of(records: Records) -> Ints:
     tied: Ints = np.arange(count)  # places in `order` whose calls are not told apart yet
     groups: Ints = np.zeros(count, np.int64)  # of those places: equal until here; 0 is all of them
     while at < letters.shape[1] and len(tied):
-        words = _words(letters, at, order[tied])
-        if not groups.any():  # all are one group still
+        untouched = not groups.any()  # all are one group still, as they came
+        words = _words(letters[:, at : at + WORD] if untouched else letters[order[tied], at : at + WORD])
+        if untouched:
             inner = np.arange(len(tied)) if (words[1:] >= words[:-1]).all() else np.argsort(words)
         else:
             inner = np.lexsort((words, groups))
@@ -57,11 +58,10 @@ def _letters(records: Records) -> npt.NDArray[np.uint8]:
     return keys.view(np.uint8).reshape(len(keys), keys.itemsize)
 
 
-def _words(letters: npt.NDArray[np.uint8], at: int, rows: Ints) -> Words:
-    """Eight letters of each call id as a number that is ordered as they are."""
-    part = np.zeros((len(rows), WORD), np.uint8)
-    found = letters[rows, at : at + WORD] if len(rows) < len(letters) else letters[:, at : at + WORD]
-    part[:, : found.shape[1]] = found
+def _words(letters: npt.NDArray[np.uint8]) -> Words:
+    """Up to eight letters of each call id as a number that is ordered as they are."""
+    part = np.zeros((len(letters), WORD), np.uint8)
+    part[:, : letters.shape[1]] = letters
     return part.view(">u8")[:, 0].astype(np.uint64)
 
 

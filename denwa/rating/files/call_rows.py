@@ -22,6 +22,7 @@ from denwa.rating.files.faults import RowFault
 from denwa.rating.files.fields import Fields, Flags, Ints
 from denwa.rating.moment import MomentError, parse_moment
 
+NO_RUN = 255  # `source` of a call that was in no sorted run
 LONGEST_MS = 10**11  # three years: a longer call is a fault of whoever wrote the file
 
 
@@ -40,9 +41,9 @@ class RatedCall(NamedTuple):
 
 
 # As small as can be, for a file of them is written and read; in words, because they are copied as words. `Days` sees to
-# it that prices and units fit.
+# it that prices and units fit. `source`: which of the runs that are merged a call comes from.
 _NUMBERS: list[tuple[str, type[Any]]] = [
-    ("leg", np.uint8), ("spare", np.uint8), ("price", np.uint16), ("month", np.uint32), ("contract", np.int32),
+    ("leg", np.uint8), ("source", np.uint8), ("price", np.uint16), ("month", np.uint32), ("contract", np.int32),
     ("units", np.uint32), ("line", np.int64), ("ended_ms", np.int64), ("duration_ms", np.int64),
 ]  # fmt: skip
 Records: TypeAlias = npt.NDArray[Any]  # rows as RatedCall has them
@@ -163,6 +164,7 @@ def records_of(calls: list[RatedCall]) -> Records:
     """Calls that were rated alone, none with a call id of more than LONGEST_KEY bytes."""
     width = _width(max((len(call.call_id) for call in calls), default=1))
     made = np.empty(len(calls), record_type(width))
+    made["source"] = NO_RUN
     for name in RatedCall._fields:
         made[name] = [getattr(call, name) for call in calls]
     return made

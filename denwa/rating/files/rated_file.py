@@ -1,12 +1,10 @@
-"""The rated file: its calls are kept in order until all credit is known, and then written."""
+"""The rated file, once all credit is known."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from operator import itemgetter
-from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -19,56 +17,44 @@ from denwa.rating.files.fields import Ints
 from denwa.rating.tariff import Price
 
 RATED_COLUMNS = ("call_id", "class", "units", "charge_yen", "credit_yen", "payable_yen", "period_start")
-_KEPT = ["call_id", "units", "month", "price"]
 _TABLED_UNITS = 1 << 12  # what calls of up to 34 hours cost is written once
 _AT_ONCE = 1 << 13
 _NEEDS_QUOTES = (b",", b'"', b"\n", b"\r")
 
 
 class RatedFile:
-    """`keep` calls in order, then `lines` once."""
+    """Writes calls that come in order."""
 
-    def __init__(self, folder: Path, days: Days) -> None:
-        self._file = TemporaryFile(dir=folder)  # noqa: SIM115
+    def __init__(self, days: Days, shares: Shares, credited: Callable[[Ints, Ints, Ints, Ints], None]) -> None:
+        """`shares`: credit by place among the calls. `credited` hears of contract, month, price and credit of those."""
         self._days = days
-        self._blocks = 0
-        self._texts: list[bytes] = []  # by price and units
-        self._made = np.zeros(0, np.bool_)
-
-    def keep(self, records: Records) -> None:
-        """Calls that follow, in order, those that were kept before."""
-        kept = np.empty(len(records), [(name, records.dtype[name]) for name in _KEPT])
-        for name in _KEPT:
-            kept[name] = records[name]
-        np.save(self._file, kept, allow_pickle=False)
-        self._blocks += 1
-
-    def lines(self, shares: Shares, credited: Callable[[Ints, Ints, Ints, Ints], None]) -> Iterator[tuple[int, bytes]]:
-        """(calls, their lines), header first.
-
-        `shares`: credit by place among the calls that were kept. `credited` hears of contract, month, price and credit
-        of those calls.
-        """
-        yield 0, csv_line(RATED_COLUMNS).encode()
-        self._texts = [b""] * (len(self._days.prices) * _TABLED_UNITS)
+        self._shares = shares
+        self._credited = credited
+        self._months = [month.start.isoformat().encode() + LINE_END.encode() for month in days.months]
+        self._texts = [b""] * (len(days.prices) * _TABLED_UNITS)  # by price and units
         self._made = np.zeros(len(self._texts), np.bool_)
-        months = [month.start.isoformat().encode() + LINE_END.encode() for month in self._days.months]
+
+    def lines(self, calls: Iterable[Records]) -> Iterator[tuple[int, bytes]]:
+        """(calls, their lines), header first."""
+        yield 0, csv_line(RATED_COLUMNS).encode()
         first = 0
-        self._file.seek(0)
-        with self._file:
-            for _ in range(self._blocks):
-                block = np.load(self._file, allow_pickle=False)
-                for start in range(0, len(block), _AT_ONCE):
-                    part = block[start : start + _AT_ONCE]
-                    some = slice(*np.searchsorted(shares.place, (first, first + len(part))))
-                    rows, yen = shares.place[some] - first, shares.credit_yen[some]
-                    credited(shares.contract[some].astype(np.int64), part["month"][rows], part["price"][rows], yen)
-                    pieces = [b""] * (3 * len(part))
-                    pieces[0::3] = _call_ids(part)
-                    pieces[1::3] = self._amounts(part["price"], part["units"], rows, yen)
-                    pieces[2::3] = _each(months, part["month"])
-                    yield len(part), b"".join(pieces)
-                    first += len(part)
+        for block in calls:
+            for start in range(0, len(block), _AT_ONCE):
+                part = block[start : start + _AT_ONCE]
+                yield len(part), self._text(part, first)
+                first += len(part)
+
+    def _text(self, part: Records, first: int) -> bytes:
+        """The lines of some calls, of which the first has the place `first`."""
+        shares = self._shares
+        some = slice(*np.searchsorted(shares.place, (first, first + len(part))))
+        rows, yen = shares.place[some] - first, shares.credit_yen[some]
+        self._credited(shares.contract[some].astype(np.int64), part["month"][rows], part["price"][rows], yen)
+        pieces = [b""] * (3 * len(part))
+        pieces[0::3] = _call_ids(part)
+        pieces[1::3] = self._amounts(part["price"], part["units"], rows, yen)
+        pieces[2::3] = _each(self._months, part["month"])
+        return b"".join(pieces)
 
     def _amounts(self, price: Ints, units: Ints, credited: Ints, credit: Ints) -> list[bytes]:
         """`,class,units,charge,credit,payable,` of each call; those that are `credited` with their credit."""

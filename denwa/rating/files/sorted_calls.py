@@ -1,31 +1,30 @@
 """Sorts more rated calls than fit into memory: sorted runs in a file, which are then merged block by block.
 
-What is kept in memory does not grow with the calls; the file, which nobody sees, is gone when the process is.
+What is kept in memory does not grow with the calls; the file, which nobody sees, is gone when the process is. It is
+read twice: once to find the order, and, when that is known, once to the last.
 """
 
 from __future__ import annotations
 
-import heapq
-import marshal
 import os
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from denwa.rating.files.call_order import joined, order_of, picked
-from denwa.rating.files.call_rows import RatedCall, Records, record_type, records_of
+from denwa.rating.files.call_rows import NO_RUN, RatedCall, Records, record_type, records_of
+from denwa.rating.files.freed_space import give_back
 
 RUN_ROWS = 96 << 10  # sorted at once; there is more room while calls are read than later
 _MERGE_ROWS = 40 << 10  # of all runs, in memory while they are merged
-_FAN_IN = 256  # runs merged at once
+_FAN_IN = NO_RUN  # runs merged at once, at most
 _LEAST_BLOCK = 128
-_LONG_BYTES = 4 << 20  # of long call ids in memory
 _LONG_ROWS = 32  # of them given out at once: a field of a CSV file has up to 128 KiB
 _Key = tuple[bytes, int, int, int]
 
@@ -40,7 +39,8 @@ class _Run(NamedTuple):
 
 
 class SortedCalls:
-    """`add` calls in any order, then iterate once over all of them, block by block, in the order of `RatedCall`."""
+    """`add` calls in any order, then iterate over all of them once, block by block, in the order of `RatedCall`; then
+    `rewind`, and take them in that order with `next`."""
 
     def __init__(self, folder: Path, run_rows: int = RUN_ROWS, fan_in: int = _FAN_IN) -> None:
         self._file = TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
@@ -50,6 +50,7 @@ class SortedCalls:
         self._runs: list[_Run] = []
         self._waiting: list[Records] = []
         self._waiting_rows = 0
+        self._left: list[_Source] = []
 
     def add(self, records: Records) -> None:
         """Records of any width."""
@@ -61,13 +62,24 @@ class SortedCalls:
     def __iter__(self) -> Iterator[Records]:
         self._spill()
         while len(self._runs) > self._fan_in:
-            merged = self._merged(self._runs[: self._fan_in])
+            merged = self._merged(self._sources(self._runs[: self._fan_in], last=True))
             del self._runs[: self._fan_in]
             self._write(next(merged), goes_on=False)
             for block in merged:
                 self._write(block, goes_on=True)
-        yield from self._merged(self._runs)
-        self._file.close()
+        yield from self._merged(self._sources(self._runs, last=False))
+
+    def rewind(self) -> None:
+        """To take all calls out once more, and for the last time, with `next`."""
+        self._left = self._sources(self._runs, last=True)
+
+    def next(self, sources: npt.NDArray[np.uint8]) -> Records:
+        """The next calls in the order of the first time; `sources`: the `source` that each of them had then."""
+        counts = np.bincount(sources).tolist()
+        whole = joined([run.next(count) for run, count in zip(self._left, counts, strict=False) if count])
+        places = np.empty(len(sources), np.int64)
+        places[np.argsort(sources, kind="stable")] = np.arange(len(sources))
+        return picked(whole, places)
 
     def _spill(self) -> None:
         if self._waiting_rows:
@@ -87,13 +99,15 @@ class SortedCalls:
             left = left[self._file.write(left) :]
         self._end += block.nbytes
 
-    def _merged(self, runs: list[_Run]) -> Iterator[Records]:
-        """The records of all runs in order."""
+    def _sources(self, runs: list[_Run], *, last: bool) -> list[_Source]:
         rows = max(_LEAST_BLOCK, min(self._run_rows // 2, _MERGE_ROWS) // max(1, len(runs)))
-        sources = [_Source(self._file.fileno(), run) for run in runs]
+        return [_Source(self._file.fileno(), run, index, rows, last) for index, run in enumerate(runs)]
+
+    def _merged(self, sources: list[_Source]) -> Iterator[Records]:
+        """The records of all runs in order."""
         while sources:
             for source in sources:
-                source.fill(rows)
+                source.fill()
             # What is behind the end of any block may have to wait for the next block of that run.
             bound = min((source.last for source in sources if source.unread), default=None)
             yield _in_order([source.take(bound) for source in sources if bound is None or source.first <= bound])
@@ -101,31 +115,47 @@ class SortedCalls:
 
 
 class _Source:
-    """A run that is being read."""
+    """A run that is being read, for the last time or not, `rows` at once."""
 
-    def __init__(self, file: int, run: _Run) -> None:
+    def __init__(self, file: int, run: _Run, index: int, rows: int, last: bool) -> None:
         self._file = file
+        self._index = index
+        self._rows = rows
         self._type = record_type(run.width)
         self._offset = run.offset
+        self._given_back = run.offset if last else None
         self.unread = run.rows
         self.block: Records = np.empty(0, self._type)
         self.first: _Key
         self.last: _Key
 
-    def fill(self, rows: int) -> None:
-        """Have at least `rows` records, or all that are left."""
-        wanted = min(rows - len(self.block), self.unread)
+    def fill(self) -> None:
+        """Have as many records as are read at once, or all that are left."""
+        wanted = min(self._rows - len(self.block), self.unread)
         if wanted > 0:
-            # In bytes: numpy joins structures field by field, and asks anew each time whether they fit.
-            size, rest = self._type.itemsize, memoryview(self.block.data).cast("B") if len(self.block) else b""
-            joint = bytearray(len(rest) + wanted * size)
-            joint[: len(rest)] = rest
-            os.preadv(self._file, [memoryview(joint)[len(rest) :]], self._offset)
-            self._offset += wanted * size
-            self.unread -= wanted
-            self.block = np.frombuffer(joint, self._type)
+            self._read(wanted)
             self.last = _key(self.block[-1])
         self.first = _key(self.block[0])
+
+    def _read(self, wanted: int) -> None:
+        # In bytes: numpy joins structures field by field, and asks anew each time whether they fit.
+        size, rest = self._type.itemsize, memoryview(self.block.data).cast("B") if len(self.block) else b""
+        joint = bytearray(len(rest) + wanted * size)
+        joint[: len(rest)] = rest
+        os.preadv(self._file, [memoryview(joint)[len(rest) :]], self._offset)
+        self._offset += wanted * size
+        self.unread -= wanted
+        self.block = np.frombuffer(joint, self._type)
+        self.block["source"] = self._index
+        if self._given_back is not None:
+            self._given_back = give_back(self._file, self._given_back, self._offset)
+
+    def next(self, count: int) -> Records:
+        """Take out `count` records."""
+        if len(self.block) < count:
+            self._read(min(max(count, self._rows) - len(self.block), self.unread))
+        taken, self.block = self.block[:count], self.block[count:]
+        return taken
 
     def take(self, bound: _Key | None) -> Records:
         """Take out the records up to `bound` (all for None)."""
@@ -144,38 +174,6 @@ def _in_order(parts: list[Records]) -> Records:
     whole = joined(parts)
     parts.clear()
     return picked(whole, order_of(whole))
-
-
-class LongCallIds:
-    """The same for the few calls whose call ids are too long for records of one width: one by one."""
-
-    def __init__(self, folder: Path, in_memory: int = _LONG_BYTES) -> None:
-        """`in_memory`: bytes of call ids."""
-        self._folder = folder
-        self._in_memory = in_memory
-        self._waiting: list[tuple[Any, ...]] = []
-        self._size = 0
-        self._runs: list[BinaryIO] = []
-
-    def add(self, call: RatedCall) -> None:
-        self._waiting.append(tuple(call))
-        self._size += len(call.call_id)
-        if self._size > self._in_memory:
-            self._runs.append(TemporaryFile(dir=self._folder))  # noqa: SIM115
-            for row in sorted(self._waiting):
-                marshal.dump(row, self._runs[-1])
-            self._waiting, self._size = [], 0
-
-    def __iter__(self) -> Iterator[RatedCall]:
-        rows = heapq.merge(sorted(self._waiting), *map(_marshalled, self._runs))
-        return map(RatedCall._make, rows)
-
-
-def _marshalled(file: BinaryIO) -> Iterator[tuple[Any, ...]]:
-    file.seek(0)
-    with file, suppress(EOFError):
-        while True:
-            yield marshal.load(file)
 
 
 def in_order(usual: Iterable[Records], long: Iterable[RatedCall]) -> Iterator[Records]:

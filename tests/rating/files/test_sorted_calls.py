@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tracemalloc
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,9 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from denwa.rating.files.call_order import again, order_of
-from denwa.rating.files.call_rows import RatedCall, records_of
+from denwa.rating.files.call_rows import NO_RUN, RatedCall, Records, records_of
+from denwa.rating.files.freed_space import give_back
+from denwa.rating.files.long_call_ids import LongCallIds
+from denwa.rating.files.merged_order import MergedOrder
 from denwa.rating.files.rejects import Reject, Rejects
-from denwa.rating.files.sorted_calls import LongCallIds, SortedCalls, in_order
+from denwa.rating.files.sorted_calls import SortedCalls, in_order
 
 CALL_IDS = st.sampled_from(["call-", "call-2026-", "", "x" * 30]).flatmap(
     lambda beginning: st.text("0123@é", min_size=1, max_size=12).map((beginning + "{}").format)
@@ -34,11 +38,42 @@ def sorted_by(calls: list[RatedCall], folder: Path, run_rows: int, fan_in: int, 
         for call in part:
             if len(call.call_id) >= long_from:
                 long.add(call)
-    return [
-        RatedCall(*(row[name].item() for name in RatedCall._fields))
-        for records in in_order(usual, long)
-        for row in records
-    ]
+    order = MergedOrder(folder)
+    found = []
+    for records in in_order(usual, long):
+        order.note(records, records["line"] % 5 == 0)
+        found += rows_of(records)
+    usual.rewind()
+    longer = iter(long)
+    once_more = []
+    for sources, dropped in order:
+        rows = [next(longer) for _ in sources] if sources[0] == NO_RUN else rows_of(usual.next(sources))
+        assert dropped.tolist() == [row.line % 5 == 0 for row in rows]
+        once_more += rows
+    assert once_more == found
+    return found
+
+
+def rows_of(records: Records) -> list[RatedCall]:
+    return [RatedCall(*(row[name].item() for name in RatedCall._fields)) for row in records]
+
+
+def test_calls_that_all_begin_like_another_are_sorted_by_what_follows() -> None:
+    keys = [b"call-0", b"x" * 30 + b"00", b"call-0", b"x" * 30 + b"0"]
+    records = records_of([RatedCall(key, 0, 0, line, 0, 0, 0, 0, 0) for line, key in enumerate(keys)])
+    assert order_of(records).tolist() == [0, 2, 3, 1]
+
+
+def test_space_that_was_given_back_is_free_and_the_rest_is_as_it_was(tmp_path: Path) -> None:
+    size = 1 << 20
+    with (tmp_path / "file").open("w+b", buffering=0) as file:
+        file.write(b"x" * size)
+        assert give_back(file.fileno(), 0, 1000) == 0  # too little to ask for it
+        assert give_back(file.fileno(), 0, size - 1) == size - 4096
+        os.fsync(file.fileno())
+        assert os.fstat(file.fileno()).st_blocks * 512 < size // 2
+        file.seek(0)
+        assert file.read() == b"\0" * (size - 4096) + b"x" * 4096
 
 
 @settings(max_examples=150)
