@@ -36,11 +36,8 @@ lint:
 unit:
 	@$(PYTEST) -p no:cacheprovider -n $(WORKERS) -m "not live and not postgresql and not slow"
 
-# Real phones hear and speak at the pace of the clock, and two cores have five of these tests at once: what fails is said,
-# and run once more alone; what fails then has failed.
 test: setup-test lint ## every test, also those with real phones, gateways, mail servers and PostgreSQL
-	@$(PYTEST) -n $(WORKERS) $(TESTS) || { [ $$? -eq 1 ] && echo "test: what failed is run once more, alone" && \
-	  $(PYTEST) -n 0 --last-failed --last-failed-no-failures none $(TESTS); }
+	@if [ -n "$(TESTS)" ]; then $(PYTEST) -n $(WORKERS) $(TESTS); else WORKERS=$(WORKERS) scripts/test.sh; fi
 
 bench: setup-test ## measure against Kamailio on this machine
 	@exec bench/run

@@ -17,15 +17,16 @@ _WINDOW = 1600  # samples: 0.2 s, long enough to tell voices apart, short enough
 Samples = npt.NDArray[np.float64]
 
 
-def write_voice(path: Path, seconds: float, seed: int) -> Path:
-    """A voice of its own for each seed, 16-bit mono 8 kHz."""
+def write_voice(path: Path, seconds: float, seed: int, *, breathless: bool = False) -> Path:
+    """A voice of its own for each seed, 16-bit mono 8 kHz; `breathless`: without a pause between syllables."""
     chance = np.random.default_rng(seed)
-    sound = np.concatenate([_syllable(chance) for _ in range(int(seconds / 0.15) + 2)])[: int(seconds * RATE)]
+    syllables = [_syllable(chance, 0.5 if breathless else 0) for _ in range(int(seconds / 0.15) + 2)]
+    sound = np.concatenate(syllables)[: int(seconds * RATE)]
     write_wav(path, sound / np.abs(sound).max() * 16_000)
     return path
 
 
-def _syllable(chance: np.random.Generator) -> Samples:
+def _syllable(chance: np.random.Generator, softest: float) -> Samples:
     length = int(chance.uniform(0.15, 0.3) * RATE)
     at = np.arange(length) / RATE
     pitch = chance.uniform(100, 220) * (1 + chance.uniform(-0.3, 0.3) * at / at[-1])
@@ -36,7 +37,7 @@ def _syllable(chance: np.random.Generator) -> Samples:
         frequency = harmonic * pitch
         gain = sum(np.exp(-(((frequency - f) / 180) ** 2)) / (1 + n) for n, f in enumerate(formants))
         sound += gain * np.sin(harmonic * phase) * (frequency < 3400)
-    loudness = np.sin(np.pi * np.arange(length) / length) ** 0.5 * chance.uniform(0.4, 1)
+    loudness = np.maximum(np.sin(np.pi * np.arange(length) / length) ** 0.5, softest) * chance.uniform(0.4, 1)
     return np.asarray(sound * loudness)
 
 
