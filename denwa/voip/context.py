@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from denwa.voip.push.waking import Waking
 
 ALLOW: Final = b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK, REFER, NOTIFY, SUBSCRIBE, REGISTER"
+_MOST_AGENTS: Final = 256
 _EPOCH: Final = date(1970, 1, 1)
 _DAY_MS: Final = 86_400_000
 _JST_MS: Final = 9 * 3_600_000
@@ -107,9 +108,7 @@ class Context:
         self.group = HeldGroup()
         self.counters: Counter[tuple[str, str]] = Counter()
         self.notes: list[str] = []  # log lines for a person; the driver prints them
-        self._offered: list[bytes] = []  # the challenge of this second, and what other clients get of it
-        self._reversed: list[bytes] = []
-        self._md5: list[bytes] = []
+        self._for_agents: dict[tuple[bytes, bytes], list[bytes]] = {}  # what each kind of client gets of a challenge
         self.now_ms = 0
         self.now = 0.0  # of the message or timer that is being dealt with
         self.journal_ok = True
@@ -206,14 +205,22 @@ class Context:
         lines = self.digest.challenge(self.now_ms, stale=stale, proxy=proxy)
         if len(lines) == 1:
             return lines
-        agent = request.value(USER_AGENT) or b""
+        i = request.at.get(USER_AGENT)
+        agent_line = b"" if i is None else request.lines[i]
+        key = lines[0], agent_line
+        chosen = self._for_agents.get(key)
+        if chosen is None:
+            if len(self._for_agents) >= _MOST_AGENTS:
+                self._for_agents.clear()
+            chosen = self._for_agents[key] = self._challenges_for(request.value(USER_AGENT) or b"", lines)
+        return chosen
+
+    def _challenges_for(self, agent: bytes, lines: list[bytes]) -> list[bytes]:
         if agent.startswith(self.settings.sha256_agents):
             return lines
-        if lines is not self._offered:
-            self._offered = lines
-            self._reversed = lines[::-1]
-            self._md5 = [line for line in lines if b"algorithm=MD5" in line]
-        return self._md5 if agent.startswith(self.settings.md5_only_agents) else self._reversed
+        if agent.startswith(self.settings.md5_only_agents):
+            return [line for line in lines if b"algorithm=MD5" in line]
+        return lines[::-1]
 
     def stateless(self, request: Message, branch: bytes, status: int, extra: list[bytes] | None = None) -> bytes:
         """An answer for which nothing is kept (RFC 3261 §8.2.7): a retransmission gets the same To tag, because the

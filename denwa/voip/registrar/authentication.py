@@ -41,7 +41,8 @@ def authenticate(ctx: Context, request: Message, peer: Peer, *, proxy: bool) -> 
     credentials = _ours(ctx, request, PROXY_AUTHORIZATION if proxy else AUTHORIZATION)
     guard = ctx.guard
     if credentials is None:
-        guard.asked(peer, request.value(TO) or b"", ctx.now_ms)
+        if not guard.is_known(peer):
+            guard.asked(peer, request.value(TO) or b"", ctx.now_ms)
         return _NO_CREDENTIALS
     wait = guard.wait_for(peer, credentials.username, ctx.now_ms)
     if wait:

@@ -168,16 +168,19 @@ class GuessGuard:
         phone that goes on with an old password is slowed, but never left without an answer."""
         self._strike(peer, account, now_ms)
 
+    def is_known(self, peer: Peer) -> bool:
+        """Somebody there has proved himself: no scanner, and `asked` need not be told."""
+        source = source_of(peer[0])
+        return source in self._known or source in self._known_before
+
     def asked(self, peer: Peer, name: bytes, now_ms: int) -> None:
         """Somebody was challenged who speaks of `name`. Who proves itself, ever, is no scanner."""
-        source = source_of(peer[0])
-        if source not in self._known and source not in self._known_before:
-            self._strike(peer, name, now_ms)
+        self._strike(peer, name, now_ms)
 
     def _strike(self, peer: Peer, name: bytes, now_ms: int) -> None:
-        source = source_of(peer[0])
-        if source in self._known or source in self._known_before or self._exempt(peer):
+        if self.is_known(peer) or self._exempt(peer):
             return
+        source = source_of(peer[0])
         found = self._strikes.get(source)
         if found is None:
             if len(self._strikes) >= MOST_STRANGERS:

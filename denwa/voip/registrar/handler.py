@@ -214,7 +214,9 @@ class Registrar:
             return None
         known = devices.bindings[0]
         agent = agent_text(request.value(USER_AGENT) or b"")
-        asked = Asked("", storable_text(request.call_id), request.cseq, self._ctx.now_ms, known.flow, agent)
+        call_id = storable_text(request.call_id)
+        # A NamedTuple's own constructor is a Python function.
+        asked = tuple.__new__(Asked, ("", call_id, request.cseq, self._ctx.now_ms, known.flow, agent, ()))
         binding = refresh(known, request.value(CONTACT) or b"", request.value(EXPIRES), asked, self._policy)
         if binding is None:
             return None

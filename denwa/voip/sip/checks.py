@@ -8,7 +8,17 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from denwa.voip.sip.fields import MAGIC, MAX_CSEQ, TOKEN, FieldFault, cseq_of, has_option, party_of, split_list
+from denwa.voip.sip.fields import (
+    MAGIC,
+    MAX_CSEQ,
+    TOKEN,
+    FieldFault,
+    cseq_of,
+    cseq_of_line,
+    has_option,
+    party_of,
+    split_list,
+)
 from denwa.voip.sip.message import (
     CALL_ID,
     CONTACT,
@@ -84,7 +94,7 @@ def _uri_fault(uri: bytes) -> Fault | None:
 def _fields_fault(request: Message) -> Fault | None:
     at, lines = request.at, request.lines
     try:
-        number, method = cseq_of(lines[at[CSEQ]].partition(b":")[2].strip())
+        number, method = cseq_of_line(lines[at[CSEQ]])
         sender, request.from_tag = party_of(lines[at[FROM]].partition(b":")[2].strip())
         receiver, request.to_tag = party_of(lines[at[TO]].partition(b":")[2].strip())
     except FieldFault as fault:

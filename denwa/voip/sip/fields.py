@@ -214,6 +214,12 @@ def cseq_of(value: bytes) -> tuple[int, bytes]:
     return int(number), method.strip()
 
 
+@lru_cache(maxsize=4096)
+def cseq_of_line(line: bytes) -> tuple[int, bytes]:
+    """The same of a whole header line, of which there are few."""
+    return cseq_of(line.partition(b":")[2].strip())
+
+
 def has_option(values: list[bytes], option: bytes) -> bool:
     """Whether an option tag stands in Supported, Require, … values (case-insensitive)."""
     for value in values:

@@ -58,6 +58,7 @@ PHRASES: Final[dict[int, bytes]] = {
     600: b"Busy Everywhere",
     603: b"Decline",
 }
+_STATUS_LINES: Final = {status: b"SIP/2.0 %d %b" % (status, phrase) for status, phrase in PHRASES.items()}
 
 
 def make_response(request: Message, status: int, to_tag: bytes, extra: list[bytes] | None = None) -> bytes:
@@ -68,8 +69,12 @@ def make_response(request: Message, status: int, to_tag: bytes, extra: list[byte
     tagged = request.to_tag if request.from_tag else tag_of(to.partition(b":")[2].strip())
     if to_tag and not tagged:
         to = to + b";tag=" + to_tag
-    out = [b"SIP/2.0 %d %s" % (status, PHRASES.get(status, b"Failure")), *request.lines_of(VIA)]
-    if 100 < status < 300:
+    out = [_status_line(status)]
+    if request.more >> VIA & 1:
+        out += request.lines_of(VIA)
+    else:
+        out.append(lines[at[VIA]])
+    if RECORD_ROUTE in at and 100 < status < 300:
         out += request.lines_of(RECORD_ROUTE)
     out += (lines[at[FROM]], to, lines[at[CALL_ID]], lines[at[CSEQ]])
     if extra:
@@ -80,9 +85,13 @@ def make_response(request: Message, status: int, to_tag: bytes, extra: list[byte
 
 def make_partial_response(request: Message, status: int, extra: list[bytes]) -> bytes:
     """The answer to a request that lacks headers which an answer copies: with those that it has (RFC 4475 §3.3.1)."""
-    out = [b"SIP/2.0 %d %s" % (status, PHRASES.get(status, b"Failure")), *request.lines_of(VIA)]
+    out = [_status_line(status), *request.lines_of(VIA)]
     out += [request.lines[request.at[kind]] for kind in (FROM, TO, CALL_ID, CSEQ) if kind in request.at]
     return b"\r\n".join((*out, *extra, b"Content-Length: 0\r\n\r\n"))
+
+
+def _status_line(status: int) -> bytes:
+    return _STATUS_LINES.get(status) or b"SIP/2.0 %d Failure" % status
 
 
 def reason_header(status: int, text: str) -> bytes:
