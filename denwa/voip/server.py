@@ -21,6 +21,7 @@ from denwa.voip.sip.trace import Trace
 
 log = logging.getLogger(__name__)
 TICK: Final = 0.02  # seconds between looks at the timers
+REST: Final = 0.25  # the same, at most, while nothing is heard and no timer is due
 NOTES_A_SECOND: Final = 50
 QUIET_TRANSACTIONS: Final = 2_000
 QUIET_MESSAGES: Final = 20  # in a tick; REGISTERs leave no transactions behind
@@ -102,6 +103,7 @@ class SipServer:
         self._waiting = 0  # groups handed over and not yet on disk
         self._settled: list[asyncio.Future[None]] = []
         self._heard = 0  # messages since the last tick
+        self.resting = False  # the next look at the timers is further away than a tick
         self._busy_at = 0.0
         self._giving_way = False
         self._full_ticks = 0
@@ -256,6 +258,8 @@ class SipServer:
                 self._loop.call_soon(self._committed, [group])
         if ctx.notes:
             self._print_notes(ctx.notes)
+        if self.resting:
+            self._tick_within(TICK)
         if self._giving_way:
             time.sleep(GIVE_WAY)
 
@@ -291,8 +295,14 @@ class SipServer:
         self._notes_left -= len(notes)
         notes.clear()
 
+    def _tick_within(self, seconds: float) -> None:
+        self.resting = seconds > TICK
+        if self._ticker is not None:
+            self._ticker.cancel()
+        self._ticker = self._loop.call_later(seconds, self._tick)
+
     def _tick(self) -> None:
-        self._ticker = self._loop.call_later(TICK, self._tick)
+        self._tick_within(TICK)
         engine = self.engine
         engine.ctx.journal_ok = self._writer.healthy
         self._giving_way = self._writer.slow
@@ -300,13 +310,16 @@ class SipServer:
         if not len(engine.calls):
             self._set_clock()
         now = time.monotonic()
-        if self._heard > QUIET_MESSAGES:
+        heard, self._heard = self._heard, 0
+        if heard > QUIET_MESSAGES:
             self._busy_at = now
-        self._heard = 0
         due = engine.next_due()
         if due is not None and due <= now:
             try:
                 engine.advance(now, self.now_ms())
             except Exception:
                 log.exception("a timer could not be handled")
+            due = engine.next_due()
         self.flush()
+        if not heard and not self._waiting:
+            self._tick_within(REST if due is None else min(REST, max(TICK, due - now)))

@@ -20,7 +20,7 @@ from denwa.voicemail.worker.lone_call import fault_text
 from denwa.voicemail.worker.watchdog import Watchdog
 
 BUSY_POLL_MS = 20
-IDLE_POLL_MS = 50
+IDLE_POLL_MS = 200  # commands that matter are read when a call comes
 STOP_PATIENCE = 2.0  # seconds for the answers to our BYEs
 
 
