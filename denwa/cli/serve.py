@@ -67,8 +67,6 @@ from denwa.voip.sip.trace import Trace
 
 log = logging.getLogger("denwa")
 GARBAGE_INTERVAL = 30.0  # seconds
-# The SIP loop and the journal's writer share the interpreter: when both are busy, each gets it after at most this.
-SWITCH_INTERVAL = 0.0002  # seconds
 
 
 @click.command()
@@ -89,7 +87,6 @@ def serve(ctx: click.Context, config_file: Path | None, demo: bool) -> None:
     if wrong := access_number_fault(settings, plan, utc_now().astimezone(TOKYO).date()):
         raise ConfigurationError(f"voicemail.access_number: {wrong}")
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    sys.setswitchinterval(SWITCH_INTERVAL)
     with _only_one(settings.data_dir):
         _run(Service(settings, plan))
 

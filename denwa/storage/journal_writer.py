@@ -76,7 +76,7 @@ class JournalWriter:
         done: Callable[[list[Group]], None],
         *,
         group_wait: float = 0.02,
-        bindings_wait: float = 0.04,
+        bindings_wait: float = 0.08,
         retry_wait: float = 0.25,
         spool_limit: int = 16 * 1024 * 1024,
     ) -> None:
