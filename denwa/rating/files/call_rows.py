@@ -155,7 +155,8 @@ def _width(length: int) -> int:
 def _call_ids(column: Fields, width: int) -> npt.NDArray[np.bytes_]:
     text = np.frombuffer(column.text, np.uint8)
     letters = np.lib.stride_tricks.sliding_window_view(text, width)[column.starts]
-    letters[np.arange(width) >= column.lengths[:, None]] = 0
+    shortest = int(column.lengths.min(initial=width))
+    letters[:, shortest:][np.arange(shortest, width) >= column.lengths[:, None]] = 0
     found: npt.NDArray[np.bytes_] = letters.view(f"S{width}")[:, 0]
     return found
 

@@ -21,8 +21,8 @@ from denwa.rating.files.call_order import joined, order_of, picked
 from denwa.rating.files.call_rows import NO_RUN, RatedCall, Records, record_type, records_of
 from denwa.rating.files.freed_space import give_back
 
-RUN_ROWS = 96 << 10  # sorted at once; there is more room while calls are read than later
-_MERGE_ROWS = 40 << 10  # of all runs, in memory while they are merged
+RUN_ROWS = 192 << 10  # sorted at once; there is more room while calls are read than later
+_MERGE_ROWS = 56 << 10  # of all runs, in memory while they are merged
 _FAN_IN = NO_RUN  # runs merged at once, at most
 _LEAST_BLOCK = 128
 _LONG_ROWS = 32  # of them given out at once: a field of a CSV file has up to 128 KiB
