@@ -69,7 +69,8 @@ def test_old_key_stays_while_a_sound_cannot_be_opened_with_the_newest(terminal: 
     deposit(terminal, "a")
     deposit(terminal, "b")
     store = sounds(terminal)
-    store.objects.put(KEY, store.objects.get(KEY)[:-1] + b"?")
+    sealed = store.objects.get(KEY)
+    store.objects.put(KEY, sealed[:-1] + bytes([sealed[-1] ^ 1]))
     ended = terminal("voicemail", "store", "rekey")
     assert ended.code == 1
     assert f"sound {KEY}: it was changed" in ended.err
@@ -82,7 +83,8 @@ def test_old_key_stays_while_a_sound_cannot_be_opened_with_the_newest(terminal: 
 def test_sound_that_was_changed_is_named_and_stays(terminal: Terminal) -> None:
     message = str(deposit(terminal, "a"))
     store = sounds(terminal)
-    store.objects.put(KEY, store.objects.get(KEY)[:-1] + b"?")
+    sealed = store.objects.get(KEY)
+    store.objects.put(KEY, sealed[:-1] + bytes([sealed[-1] ^ 1]))
     for command in (("store", "check", "--open"), ("get", NUMBER, message)):
         ended = terminal("voicemail", *command)
         assert (ended.code, f"sound {KEY}: it was changed, or belongs to another message" in ended.err) == (1, True)
