@@ -25,7 +25,7 @@ setup-check: ## the same with linters and test runner
 setup-test: ## the same with the real peers of the tests: SIPp, baresip, linphonec, PostgreSQL
 	@scripts/setup.sh test
 
-check: setup-check lint unit ## lint, types, import rules, unit tests: under a minute
+check: setup-check lint unit ## lint, types, import rules, unit tests: about two minutes
 
 lint:
 	@$(BIN)/ruff check --quiet .
