@@ -49,6 +49,7 @@ from denwa.voip.sip.message import (
     MessageFault,
     parse_message,
 )
+from denwa.voip.sip.ordinary import OrdinaryMessages
 from denwa.voip.sip.peer import Peer
 from denwa.voip.sip.response import make_partial_response, make_response, reason_header
 from denwa.voip.sip.transactions import END, ClientTransaction, ServerTransaction, Transaction, TransactionLayer
@@ -85,6 +86,7 @@ class SipEngine:
         self._invites = InviteChain(ctx, self.calls, self.admission, targets, setup)
         self.cutter = CallCutter(ctx, self.calls, self.dialogs.endings, setup.cancel)
         self.carriers = Carriers(ctx)
+        self.ordinary = OrdinaryMessages()
         self._peer: Peer = ("", 0)
         self._swept = 0.0
         self._calls_due = 0.0
@@ -112,6 +114,14 @@ class SipEngine:
         ctx = self.ctx
         ctx.now_ms = now_ms
         ctx.now = now
+        ordinary = self.ordinary.read(data)
+        if ordinary is not None:
+            message, via = ordinary
+            if via is None:
+                self._response(message, now)
+            else:
+                self._request(message, via, peer, now)
+            return
         if len(data) < 12 and not data.strip(b"\r\n\0 "):
             return  # keep-alive (RFC 5626 §4.4.1)
         try:
@@ -122,10 +132,7 @@ class SipEngine:
             if broken is not None and broken.method and broken.method != b"ACK":
                 self._refuse_stateless(broken, 400, str(fault), peer)
             return
-        if message.status:
-            self._response(message, now)
-        else:
-            self._request(message, peer, now)
+        self._read_with_care(message, data, peer, now)
 
     def advance(self, now: float, now_ms: int) -> None:
         """Let all timers fire whose time has come."""
@@ -196,21 +203,40 @@ class SipEngine:
 
     # -- requests -------------------------------------------------------------------------------------------------
 
-    def _request(self, request: Message, peer: Peer, now: float) -> None:
-        ctx = self.ctx
-        fault = request_fault(request)
-        if fault is not None:
-            self._drop(fault[1])
-            if request.method != b"ACK":
-                self._refuse_stateless(request, fault[0], fault[1], peer)
-            return
+    def _read_with_care(self, message: Message, data: bytes, peer: Peer, now: float) -> None:
+        """Check what is written in no manner known so far; the manners of those who proved themselves are learned."""
+        via = None
+        if message.status:
+            fault = response_fault(message)
+            if fault is not None:
+                self._drop(fault)
+                return
+        else:
+            via = self._sound_via(message, peer)
+            if via is None:
+                return
+        if self.ctx.guard.is_known(peer) or self.ctx.trunk_of(peer) is not None:
+            self.ordinary.learn(message, data, now)
+        if via is None:
+            self._response(message, now)
+        else:
+            self._request(message, via, peer, now)
+
+    def _sound_via(self, request: Message, peer: Peer) -> Via | None:
+        """The topmost Via of a request that is sound; None: it was answered or dropped."""
         try:
-            via = top_via(request.value(VIA) or b"")
+            fault = request_fault(request)
+            if fault is None:
+                return top_via(request.value(VIA) or b"")
         except FieldFault as unreadable:
-            self._drop(str(unreadable))
-            if request.method != b"ACK":
-                self._refuse_stateless(request, 400, str(unreadable), peer)
-            return
+            fault = 400, str(unreadable)
+        self._drop(fault[1])
+        if request.method != b"ACK":
+            self._refuse_stateless(request, fault[0], fault[1], peer)
+        return None
+
+    def _request(self, request: Message, via: Via, peer: Peer, now: float) -> None:
+        ctx = self.ctx
         answer_to = _mark_source(request, via, peer)
         self._peer = peer
         if ctx.guard.silenced and self._from_scanner(request, peer):
@@ -316,10 +342,6 @@ class SipEngine:
     # -- responses ------------------------------------------------------------------------------------------------
 
     def _response(self, response: Message, now: float) -> None:
-        fault = response_fault(response)
-        if fault is not None:
-            self._drop(fault)
-            return
         ctx = self.ctx
         try:
             via = self._own_via(response.lines[response.at[VIA]]) or top_via(response.value(VIA) or b"")

@@ -1,7 +1,8 @@
 """A SIP message as the list of its header lines, as received (RFC 3261 §7).
 
 Nothing is re-serialised: what the service does not change goes on byte for byte. Header names cost one dict lookup
-a line, in any case and in compact form (§7.3.3); values are parsed only where they are needed.
+a line, in any case and in compact form (§7.3.3); values are parsed only where they are needed. This is the careful
+reading; most messages are read by a pattern learned from one like them (`ordinary`).
 """
 
 from __future__ import annotations
@@ -90,13 +91,6 @@ _KNOWN: Final[dict[bytes, int]] = {
 # Spellings met on the wire; bounded, so that a stranger cannot make it grow.
 _SPELLINGS: dict[bytes, int] = dict(_KNOWN)
 _MAX_SPELLINGS: Final = 4096
-_names: Final = re.compile(rb"\r\n([^:\r\n]+):").findall
-# The header names of messages met, in their order: where each kind stands first, `more` and `repeated`.
-_SHAPES: dict[tuple[bytes, ...], tuple[dict[int, int], int, int]] = {}
-_MAX_SHAPES: Final = 2048
-_LONGEST_SHAPE: Final = 40
-_LENGTHS: dict[bytes, int] = {}  # Content-Length lines met
-_MAX_LENGTHS: Final = 4096
 _TOKEN: Final = frozenset(TOKEN)
 _RECORDED: Final = re.compile(rb"(?im)^(?:INVITE|REGISTER|UPDATE) |^CSeq[ \t]*:[^\r]*(?:INVITE|UPDATE)")
 _QUOTED: Final = re.compile(rb'"(?:[^"\\\r]|\\[^\r\n])*"')
@@ -240,25 +234,10 @@ def parse_message(data: bytes, *, stream: bool = False) -> Message:
         raise MessageFault("bare CR, LF or NUL in the headers")  # no answer: it would copy them
     if len(lines) > MAX_LINES:
         raise MessageFault("too many header lines")
-    names = tuple(_names(head))
-    shape = _SHAPES.get(names)
-    if shape is not None and len(names) == len(lines) - 1:
-        message = Message(lines, shape[0].copy(), body)
-        message.more, message.repeated = shape[1], shape[2]
-    else:
-        message = _index(lines, body)
-        if message.lines is lines and len(names) == len(lines) - 1 <= _LONGEST_SHAPE:
-            _keep_shape(names, message)
+    message = _index(lines, body)
     _start_line(message)
     _fit_body(message, body, stream)
     return message
-
-
-def _keep_shape(names: tuple[bytes, ...], message: Message) -> None:
-    """A program writes the same headers in the same order every time: what stands where need not be found again."""
-    if len(_SHAPES) >= _MAX_SHAPES:
-        _SHAPES.clear()
-    _SHAPES[names] = (message.at.copy(), message.more, message.repeated)
 
 
 def _nul_may_stand(head: bytes) -> bool:
@@ -341,16 +320,10 @@ def _fit_body(message: Message, body: bytes, stream: bool) -> None:
         if stream:
             raise MessageFault("no Content-Length on a stream", message)  # RFC 3261 §18.3
         return
-    line = message.lines[i]
-    length = _LENGTHS.get(line, -1)
-    if length < 0:
-        raw = line.partition(b":")[2].strip()
-        if not raw.isdigit() or len(raw) > 9:
-            raise MessageFault("Content-Length is no number", message)
-        length = int(raw)
-        if len(_LENGTHS) >= _MAX_LENGTHS:
-            _LENGTHS.clear()
-        _LENGTHS[line] = length
+    raw = message.lines[i].partition(b":")[2].strip()
+    if not raw.isdigit() or len(raw) > 9:
+        raise MessageFault("Content-Length is no number", message)
+    length = int(raw)
     if length > len(body):
         raise MessageFault("body shorter than Content-Length", message)
     if length < len(body) and not stream:

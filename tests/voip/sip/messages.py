@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hypothesis import strategies as st
 
 INVITE = (
@@ -89,9 +91,9 @@ _SPOIL = st.tuples(
 
 
 @st.composite
-def spoilt(draw: st.DrawFn) -> bytes:
+def spoilt(draw: st.DrawFn, messages: Sequence[bytes] = REAL) -> bytes:
     """A real message in which a few places were cut out or overwritten."""
-    data = draw(st.sampled_from(REAL))
+    data = draw(st.sampled_from(messages))
     for at, length, what in draw(st.lists(_SPOIL, min_size=1, max_size=4)):
         at %= len(data) + 1
         data = data[:at] + what + data[at + length :]

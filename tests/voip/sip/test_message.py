@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -258,27 +256,3 @@ def test_removing_takes_every_line_of_a_kind():
     message.remove(m.P_ASSERTED_IDENTITY)
     assert b"ssert" not in message.encode()
     message.remove(m.P_ASSERTED_IDENTITY)  # nothing left: nothing happens
-
-
-def test_a_message_without_a_start_line_does_not_teach_where_headers_stand():
-    headers = b"Via: a\r\nTo: b\r\nX-One: c\r\nX-Two: d\r\n\r\n"
-    with contextlib.suppress(MessageFault):
-        parse_message(b"To: first SIP/2.0\r\n" + headers)
-    message = parse_message(b"OPTIONS sip:a SIP/2.0\r\n" + headers)
-    assert (message.value(m.TO), message.value(m.VIA)) == (b"b", b"a")
-
-
-@given(st.lists(st.sampled_from([b"Via: a", b"v: b", b"To: c", b"t: d", b"X: e", b"Route: f", b" fold", b"CSeq : 1"])))
-def test_what_was_learned_from_a_message_reads_the_next_as_if_nothing_were_known(lines):
-    data = b"\r\n".join([b"OPTIONS sip:a SIP/2.0", *lines]) + b"\r\n\r\n"
-
-    def read(clear: bool) -> object:
-        if clear:
-            m._SHAPES.clear()
-        try:
-            message = parse_message(data)
-        except MessageFault as fault:
-            return str(fault)
-        return message.lines, message.at, message.more, message.repeated
-
-    assert read(True) == read(False) == read(False)
