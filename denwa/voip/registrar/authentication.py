@@ -77,8 +77,8 @@ def _ours(ctx: Context, request: Message, kind: int) -> Credentials | None:
     """The credentials for our realm among those that the request carries."""
     if kind not in request.at:
         return None
-    for line in request.lines_of(kind):
-        credentials = parse_credentials(line.partition(b":")[2].strip())
+    for value in request.values(kind):
+        credentials = parse_credentials(value)
         if credentials is not None and credentials.realm == ctx.digest.realm:
             return credentials
     return None

@@ -28,8 +28,7 @@ from denwa.voip.registrar.bindings import (
     storable_text,
 )
 from denwa.voip.registrar.keepalive import KeepAlive
-from denwa.voip.sip.fields import FieldFault, address_uri
-from denwa.voip.sip.message import CONTACT, EXPIRES, PATH, TO, USER_AGENT, Message
+from denwa.voip.sip.message import CONTACT, EXPIRES, PATH, USER_AGENT, Message
 from denwa.voip.sip.peer import CONNECT, CONNECT_TLS, Peer, flow_text, peer_of_text
 from denwa.voip.sip.response import reason_header
 from denwa.voip.sip.uri import SipUri, UriFault, parse_address, parse_uri, split_addresses
@@ -176,7 +175,7 @@ class Registrar:
         if isinstance(subscriber, Unproven):
             return Rejection(subscriber.status, subscriber.text.encode(), subscriber.headers())
         account = subscriber.account
-        if not self._is_own_record(request.value(TO) or b"", account):
+        if not self._is_own_record(request.to_uri, account):
             return Rejection(403, b"a subscriber registers its own account only", [])
         devices = self._devices.get(account)
         if devices is not None and devices.source == peer:
@@ -269,14 +268,13 @@ class Registrar:
         elif outcome.changed:
             self._ctx.mwi.registered(account, before, outcome.changed)
 
-    def _is_own_record(self, to: bytes, account: bytes) -> bool:
+    def _is_own_record(self, uri: bytes, account: bytes) -> bool:
+        user, _, host = uri[4:].partition(b"@")
+        if user == account and host in self._ctx.settings.domains:
+            return True
         try:
-            uri = address_uri(to)
-            user, _, host = uri[4:].partition(b"@")
-            if user == account and host in self._ctx.settings.domains:
-                return True
             parsed = parse_uri(uri)
-        except (FieldFault, UriFault):
+        except UriFault:
             return False
         return isinstance(parsed, SipUri) and parsed.user == account and self._ctx.is_own_host(parsed.host)
 

@@ -111,6 +111,7 @@ def _fields_fault(request: Message) -> Fault | None:
     if not request.from_tag and not _of_old(request):
         return 400, "From without a tag"
     request.cseq = number
+    request.to_uri = receiver
     request.call_id = call_id = lines[at[CALL_ID]].partition(b":")[2].strip()
     if not call_id or len(call_id) > _MAX_CALL_ID or b" " in call_id:
         return 400, "Call-ID"

@@ -123,6 +123,7 @@ class Message:
         "repeated",
         "status",
         "to_tag",
+        "to_uri",
         "uri",
     )
 
@@ -138,6 +139,7 @@ class Message:
         self.call_id = b""
         self.from_tag = b""
         self.to_tag = b""
+        self.to_uri = b""
         self.cseq = 0
 
     def value(self, kind: int) -> bytes | None:

@@ -45,7 +45,7 @@ _VIA: Final = (
 )
 _REQUEST_FIELDS: Final = (
     *("uri", "transport", "sent_by", "before", "branch", "after"),
-    *("from_tag", "to_tag", "call_id", "cseq", "length"),
+    *("from_tag", "to_uri", "to_tag", "call_id", "cseq", "length"),
 )
 
 
@@ -91,7 +91,7 @@ class OrdinaryMessages:
             status, length = found.group(*shape.places)
             message.status = int(status)
             return (message, None) if int(length) == len(body) else None
-        (uri, transport, sent_by, before, branch, after, from_tag, to_tag, call_id, cseq, length) = found.group(
+        (uri, transport, sent_by, before, branch, after, from_tag, to_uri, to_tag, call_id, cseq, length) = found.group(
             *shape.places
         )
         if int(length) != len(body) or (body and not shape.typed):
@@ -99,6 +99,7 @@ class OrdinaryMessages:
         message.method = shape.method
         message.uri = uri
         message.from_tag = from_tag
+        message.to_uri = to_uri
         message.to_tag = to_tag or b""
         message.call_id = call_id
         message.cseq = int(cseq)
