@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from denwa.voip.listen.udp import BATCH, MAX_WAITING, UdpListener
+from denwa.voip.listen import udp
+from denwa.voip.listen.udp import BATCH, GATHER_FROM, MAX_WAITING, UdpListener
 
 
 class Heard:
@@ -64,6 +65,53 @@ async def test_everything_that_waits_is_read_in_bounded_batches(phone):
     assert max(after - before for before, after in zip([0, *heard.drains], heard.drains, strict=False)) <= BATCH
     assert len(heard.drains) <= 6
     listener.close()
+
+
+async def test_many_datagrams_are_let_gather_and_few_are_not(phone, monkeypatch):
+    monkeypatch.setattr(udp, "GATHER", 0.3)
+    heard = Heard()
+    listener = UdpListener(heard.receive, heard.end_of_drain)
+    listener.open("127.0.0.1", 0)
+    for _ in range(GATHER_FROM):
+        phone.sendto(b"many", listener.address)
+    await heard.wait_for(GATHER_FROM)
+    for _ in range(2):
+        phone.sendto(b"one more", listener.address)
+        await asyncio.sleep(0.01)  # long enough for a reader to be woken
+    assert len(heard.datagrams) == GATHER_FROM
+    assert listener.fill == 0  # what gathers is no sign of overload
+    await heard.wait_for(GATHER_FROM + 2)
+    assert heard.drains[-2:] == [GATHER_FROM, GATHER_FROM + 2]
+    monkeypatch.setattr(udp, "GATHER", 60)
+    phone.sendto(b"alone", listener.address)
+    await heard.wait_for(GATHER_FROM + 3)
+    listener.close()
+
+
+async def test_more_than_a_batch_is_not_kept_waiting(phone, monkeypatch):
+    monkeypatch.setattr(udp, "GATHER", 60)
+    heard = Heard()
+    listener = UdpListener(heard.receive, heard.end_of_drain)
+    listener.open("127.0.0.1", 0)
+    for _ in range(2 * BATCH + 1):
+        phone.sendto(b"x", listener.address)
+    await heard.wait_for(2 * BATCH + 1)
+    listener.close()
+
+
+async def test_a_closed_listener_does_not_look_at_what_gathered(phone, monkeypatch):
+    monkeypatch.setattr(udp, "GATHER", 0.01)
+    heard = Heard()
+    listener = UdpListener(heard.receive, heard.end_of_drain)
+    listener.open("127.0.0.1", 0)
+    for _ in range(GATHER_FROM):
+        phone.sendto(b"x", listener.address)
+    await heard.wait_for(GATHER_FROM)
+    listener.close()
+    faults = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: faults.append(context))
+    await asyncio.sleep(0.05)
+    assert (len(heard.drains), faults) == (1, [])
 
 
 async def test_it_is_known_how_full_the_buffer_is(phone):
