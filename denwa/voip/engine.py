@@ -260,12 +260,12 @@ class SipEngine:
                 self._refuse_stateless(request, 503, "overloaded", answer_to, b"Retry-After: 5")
                 return
             if request.method == b"INVITE" and self._lacks_credentials(request, peer):
-                ctx.guard.asked(peer, request.value(TO) or b"", ctx.now_ms)
+                ctx.guard.strike(peer, request.to_uri, ctx.now_ms)
                 lines = ctx.challenge_lines(request, True, False)
                 ctx.send(answer_to, ctx.stateless(request, via.branch, 407, lines))
                 return
             if request.method == b"SUBSCRIBE" and self.mwi.notifier.lacks_credentials(request):
-                ctx.guard.asked(peer, request.value(TO) or b"", ctx.now_ms)
+                ctx.guard.strike(peer, request.to_uri, ctx.now_ms)
                 lines = ctx.challenge_lines(request, False, False)
                 ctx.send(answer_to, ctx.stateless(request, via.branch, 401, lines))
                 return

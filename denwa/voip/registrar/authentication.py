@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from denwa.voip.context import Context
 from denwa.voip.sip.digest import Credentials, Verdict, parse_credentials
-from denwa.voip.sip.message import AUTHORIZATION, PROXY_AUTHORIZATION, TO, Message
+from denwa.voip.sip.message import AUTHORIZATION, PROXY_AUTHORIZATION, Message
 from denwa.voip.sip.peer import Peer
 from denwa.voip.subscribers import Subscriber
 
@@ -42,11 +42,11 @@ def authenticate(ctx: Context, request: Message, peer: Peer, *, proxy: bool) -> 
     guard = ctx.guard
     if credentials is None:
         if not guard.is_known(peer):
-            guard.asked(peer, request.value(TO) or b"", ctx.now_ms)
+            guard.strike(peer, request.to_uri, ctx.now_ms)
         return _NO_CREDENTIALS
     wait = guard.wait_for(peer, credentials.username, ctx.now_ms)
     if wait:
-        guard.turned_away(peer, credentials.username, ctx.now_ms)
+        guard.strike(peer, credentials.username, ctx.now_ms)
         ctx.counters["guessing", "not looked at"] += 1
         return Unproven(503, "too many wrong passwords", retry_after=wait)
     subscriber = ctx.directory.by_account.get(credentials.username)

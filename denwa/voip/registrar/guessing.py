@@ -161,23 +161,17 @@ class GuessGuard:
         if trust is None:
             self._accounts.add(account, now_ms)
             self._sources.add(source, now_ms)
-            self.turned_away(peer, account, now_ms)
-
-    def turned_away(self, peer: Peer, account: bytes, now_ms: int) -> None:
-        """Credentials came that were wrong, or too many to be looked at. One account is one strike, however often: a
-        phone that goes on with an old password is slowed, but never left without an answer."""
-        self._strike(peer, account, now_ms)
+            self.strike(peer, account, now_ms)
 
     def is_known(self, peer: Peer) -> bool:
-        """Somebody there has proved himself: no scanner, and `asked` need not be told."""
+        """Somebody there has proved himself."""
         source = source_of(peer[0])
         return source in self._known or source in self._known_before
 
-    def asked(self, peer: Peer, name: bytes, now_ms: int) -> None:
-        """Somebody was challenged who speaks of `name`. Who proves itself, ever, is no scanner."""
-        self._strike(peer, name, now_ms)
-
-    def _strike(self, peer: Peer, name: bytes, now_ms: int) -> None:
+    def strike(self, peer: Peer, name: bytes, now_ms: int) -> None:
+        """Somebody who speaks of `name` proved nothing: wrong credentials, too many to be looked at, or none. One name
+        is one strike, however often: a phone that goes on with an old password is slowed, but never left without an
+        answer. Who proves itself, ever, is no scanner."""
         if self.is_known(peer) or self._exempt(peer):
             return
         source = source_of(peer[0])

@@ -30,7 +30,7 @@ def prove(one: GuessGuard, peer: Peer, account: bytes = b"50010001") -> None:
 def guess(one: GuessGuard, peer: Peer, account: bytes, now: int) -> bool:
     """Whether a wrong password was looked at."""
     if one.wait_for(peer, account, now):
-        one.turned_away(peer, account, now)
+        one.strike(peer, account, now)
         return False
     one.failed(peer, account, now)
     return True
@@ -123,9 +123,9 @@ def test_a_source_of_nothing_but_failures_gets_no_answer_for_a_while() -> None:
 def test_a_source_challenged_for_ever_more_names_is_a_scanner_whether_they_exist_or_not() -> None:
     one = guard()
     for n in range(LIMITS.strikes):
-        one.asked(("198.51.100.9", n + 1), b"<sip:%d@denwa.example>" % n, START_MS)
+        one.strike(("198.51.100.9", n + 1), b"<sip:%d@denwa.example>" % n, START_MS)
     later = START_MS + ANSWER_PATIENCE_MS
-    one.asked(("198.51.100.9", 1), b"<sip:0@denwa.example>", later)
+    one.strike(("198.51.100.9", 1), b"<sip:0@denwa.example>", later)
     assert one.is_silenced(("198.51.100.9", 5060), later)
 
 
@@ -133,10 +133,10 @@ def test_many_phones_behind_one_address_that_ask_at_once_have_time_to_answer() -
     """After a power cut hundreds are challenged before the first can answer."""
     one = guard()
     for n in range(10 * LIMITS.strikes):
-        one.asked(("198.51.100.9", n + 1), b"<sip:%d@denwa.example>" % n, START_MS + n)
+        one.strike(("198.51.100.9", n + 1), b"<sip:%d@denwa.example>" % n, START_MS + n)
     assert not one.is_silenced(("198.51.100.9", 5060), START_MS + 1000)
     one.proved(("198.51.100.9", 1), b"50010001", b"r" * 32)
-    one.asked(("198.51.100.9", 1), b"<sip:0@denwa.example>", START_MS + ANSWER_PATIENCE_MS)
+    one.strike(("198.51.100.9", 1), b"<sip:0@denwa.example>", START_MS + ANSWER_PATIENCE_MS)
     assert one.silenced == {}
 
 
@@ -153,10 +153,10 @@ def test_an_old_password_silences_nobody() -> None:
 def test_the_first_401_counts_nowhere() -> None:
     one = guard()
     for n in range(1000):  # phones behind one NAT, challenged and then proved
-        one.asked(("203.0.113.5", n + 1), b"<sip:5001%04d@denwa.example>" % n, START_MS)
+        one.strike(("203.0.113.5", n + 1), b"<sip:5001%04d@denwa.example>" % n, START_MS)
         prove(one, ("203.0.113.5", n + 1), b"5001%04d" % n)
     for _ in range(1000):  # a phone that never gets further, for instance behind a broken router
-        one.asked(("203.0.113.6", 5060), b"<sip:50010001@denwa.example>", START_MS)
+        one.strike(("203.0.113.6", 5060), b"<sip:50010001@denwa.example>", START_MS)
     assert one.silenced == {}
 
 
