@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from denwa.voip.context import Context
-from denwa.voip.sip.digest import Credentials, Verdict, parse_credentials
+from denwa.voip.sip.authorization import Credentials, parse_credentials
+from denwa.voip.sip.digest import Verdict
 from denwa.voip.sip.message import AUTHORIZATION, PROXY_AUTHORIZATION, Message
 from denwa.voip.sip.peer import Peer
 from denwa.voip.subscribers import Subscriber
@@ -77,6 +78,8 @@ def _ours(ctx: Context, request: Message, kind: int) -> Credentials | None:
     """The credentials for our realm among those that the request carries."""
     if kind not in request.at:
         return None
+    if request.credentials is not None:  # of the one header of the one kind that it has
+        return request.credentials if request.credentials.realm == ctx.digest.realm else None
     for value in request.values(kind):
         credentials = parse_credentials(value)
         if credentials is not None and credentials.realm == ctx.digest.realm:

@@ -12,9 +12,8 @@ import hashlib
 import hmac
 from collections.abc import Iterable
 from enum import Enum
-from functools import lru_cache
-from typing import NamedTuple
 
+from denwa.voip.sip.authorization import Credentials
 from denwa.voip.sip.uri import SipUri, UriFault, parse_uri
 
 _HEX_DIGITS = b"0123456789abcdefABCDEF"
@@ -23,9 +22,7 @@ _STAMP_LENGTH = 8
 _NONCES_KEPT = 4096
 _HA2_KEPT = 4096
 _HA2_LONGEST = 256  # longer URIs are hashed each time
-_PIECE_LONGEST = 128
 _RESPONSE_LENGTH = {b"MD5": 32, b"SHA-256": 64}
-_NAMES = (b"username", b"realm", b"nonce", b"uri", b"response")
 
 
 class Verdict(Enum):
@@ -35,20 +32,6 @@ class Verdict(Enum):
     STALE = "stale"  # the password is right, the nonce is too old or not ours: challenge with stale=true
     WRONG = "wrong"
     MALFORMED = "malformed"
-
-
-class Credentials(NamedTuple):
-    """The fields of an Authorization or Proxy-Authorization header, unquoted; b"" when absent."""
-
-    username: bytes
-    realm: bytes
-    nonce: bytes
-    uri: bytes
-    response: bytes
-    algorithm: bytes  # as in `_RESPONSE_LENGTH`, upper case; MD5 when absent
-    qop: bytes
-    nc: bytes
-    cnonce: bytes
 
 
 def _md5(text: bytes) -> bytes:
@@ -62,183 +45,6 @@ def _sha256(text: bytes) -> bytes:
 def ha1(algorithm: bytes, username: bytes, realm: bytes, password: bytes) -> bytes:
     """H(username:realm:password) in lower-case hexadecimal (RFC 7616 §3.4.2); `algorithm` is MD5 or SHA-256."""
     return (_sha256 if algorithm == b"SHA-256" else _md5)(b":".join((username, realm, password)))
-
-
-def parse_credentials(header_value: bytes) -> Credentials | None:
-    """Read the value of an Authorization header; None when it is not Digest or not well-formed (RFC 7616 §3.4).
-
-    A phone writes the same fields in the same order every time, so that what stands between the quoted values says
-    which of them is what: that reading is kept as a template.
-    """
-    pieces = header_value.split(b'"')
-    between = tuple(pieces[::2])
-    template = _templates.get(between)
-    if template is None:
-        if len(header_value) <= _TEMPLATE_LONGEST and b"\\" not in header_value:
-            _keep_template(between, len(pieces))
-        return _parse_credentials(header_value)
-    username, realm, nonce, uri, response = [pieces[i] for i in template.quoted]
-    if not username or not nonce or not uri or not response or b"\\" in header_value:
-        return _parse_credentials(header_value)
-    cnonce = pieces[template.cnonce] if template.cnonce else b""
-    fields = (username, realm, nonce, uri, response, template.algorithm, template.qop, template.nc, cnonce)
-    return tuple.__new__(Credentials, fields)  # a NamedTuple's own constructor is a Python function
-
-
-class _Template(NamedTuple):
-    """Where the quoted values of one manner of writing stand, and the fields that are not quoted."""
-
-    quoted: tuple[int, ...]  # username, realm, nonce, uri, response
-    cnonce: int  # 0: absent
-    algorithm: bytes
-    qop: bytes
-    nc: bytes
-
-
-_templates: dict[tuple[bytes, ...], _Template] = {}
-_TEMPLATES_KEPT = 1024
-_TEMPLATE_LONGEST = 1024
-
-
-def _keep_template(between: tuple[bytes, ...], pieces: int) -> None:
-    """Read a header with marks in the place of its quoted values, to learn which is which."""
-    if not pieces & 1:
-        return
-    marks = {b"\x00%d" % i: i for i in range(1, pieces, 2)}
-    probe = between[0] + b"".join(b'"%b"%b' % pair for pair in zip(marks, between[1:], strict=True))
-    read = _parse_credentials(probe)
-    if read is None:
-        return
-    quoted = tuple(marks.get(value, 0) for value in read[:5])
-    cnonce = marks.get(read.cnonce, 0)
-    plain = (read.algorithm, read.qop, read.nc)
-    if not all(quoted) or any(value in marks for value in plain) or (read.cnonce and not cnonce):
-        return
-    if len(_templates) >= _TEMPLATES_KEPT:
-        _templates.clear()
-    _templates[between] = _Template(quoted, cnonce, *plain)
-
-
-def _parse_credentials(header_value: bytes) -> Credentials | None:
-    if header_value[:7].lower() != b"digest ":
-        return None
-    if b"\\" in header_value:
-        scanned = _scan(header_value, 7)
-        return None if scanned is None else _credentials(scanned)
-    # What stands between quoted values is nearly the same in every message, so its reading is cached.
-    pieces = header_value.split(b'"')
-    last = len(pieces) - 1
-    if last & 1:
-        return None
-    fields: dict[bytes, bytes] = {}
-    count = 0
-    pieces[0] = b"," + pieces[0][7:]
-    for index in range(0, last, 2):
-        piece = pieces[index]
-        read = _between(piece) if len(piece) <= _PIECE_LONGEST else _read_between(piece)
-        if read is None or not read[1]:
-            return None
-        tokens, name = read
-        if tokens:
-            fields.update(tokens)
-        fields[name] = pieces[index + 1]
-        count += len(tokens) + 1
-    if pieces[last]:
-        piece = pieces[last] + b",="
-        read = _between(piece) if len(piece) <= _PIECE_LONGEST else _read_between(piece)
-        if read is None:
-            return None
-        fields.update(read[0])
-        count += len(read[0])
-    return _credentials(fields) if count == len(fields) else None
-
-
-def _read_between(piece: bytes) -> tuple[dict[bytes, bytes], bytes] | None:
-    """Read `, nc=00000001, qop=auth, uri=`: the whole fields, and the name of the quoted one that follows."""
-    parts = [part.strip() for part in piece.split(b",")]
-    if parts.pop(0):
-        return None
-    tail = parts.pop() if parts else b""
-    tokens: dict[bytes, bytes] = {}
-    for part in parts:
-        name, _, value = part.partition(b"=")
-        name, value = name.rstrip().lower(), value.lstrip()
-        if not name or not value or b" " in name or b" " in value or name in tokens:
-            return None
-        tokens[name] = value
-    name = tail[:-1].rstrip().lower()
-    return None if tail[-1:] != b"=" or b"=" in name or b" " in name else (tokens, name)
-
-
-_between = lru_cache(maxsize=1024)(_read_between)
-
-
-def _credentials(fields: dict[bytes, bytes]) -> Credentials | None:
-    get = fields.get
-    username, realm, nonce, uri, response = map(get, _NAMES)
-    if not username or realm is None or not nonce or not uri or not response:
-        return None
-    return Credentials(
-        username,
-        realm,
-        nonce,
-        uri,
-        response,
-        get(b"algorithm", b"MD5").upper(),
-        get(b"qop", b"").lower(),
-        get(b"nc", b""),
-        get(b"cnonce", b""),
-    )
-
-
-def _scan(text: bytes, position: int) -> dict[bytes, bytes] | None:
-    """The fields from `position` on, quotes and escapes honoured; None when not well-formed."""
-    fields: dict[bytes, bytes] = {}
-    while True:
-        equals = text.find(b"=", position)
-        if equals < 0:
-            return None
-        name = text[position:equals].strip().lower()
-        position = equals + 1
-        while text[position : position + 1] in (b" ", b"\t"):
-            position += 1
-        if text[position : position + 1] == b'"':
-            read = _quoted(text, position + 1)
-            if read is None:
-                return None
-            value, position = read
-            comma = text.find(b",", position)
-            if text[position : comma if comma >= 0 else None].strip():
-                return None
-        else:
-            comma = text.find(b",", position)
-            value = text[position : comma if comma >= 0 else None].strip()
-            if not value or b'"' in value or b" " in value:
-                return None
-        if not name or name in fields or b'"' in name or b" " in name or b"," in name:
-            return None
-        fields[name] = value
-        if comma < 0:
-            return fields
-        position = comma + 1
-
-
-def _quoted(text: bytes, position: int) -> tuple[bytes, int] | None:
-    """A quoted string's content, unescaped, and the position after its closing quote."""
-    out = bytearray()
-    end = len(text)
-    while position < end:
-        char = text[position]
-        if char == 0x22:
-            return bytes(out), position + 1
-        if char == 0x5C:
-            position += 1
-            if position >= end:
-                return None
-            char = text[position]
-        out.append(char)
-        position += 1
-    return None
 
 
 class Digest:

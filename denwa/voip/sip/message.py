@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from denwa.voip.sip.authorization import Credentials
 from denwa.voip.sip.fields import TOKEN
 
 MAX_HEAD: Final = 65_535
@@ -115,6 +116,7 @@ class Message:
         "at",
         "body",
         "call_id",
+        "credentials",
         "cseq",
         "from_tag",
         "lines",
@@ -141,6 +143,7 @@ class Message:
         self.to_tag = b""
         self.to_uri = b""
         self.cseq = 0
+        self.credentials: Credentials | None = None  # read already (`ordinary`)
 
     def value(self, kind: int) -> bytes | None:
         """The first such header's value, trimmed; None when there is none."""

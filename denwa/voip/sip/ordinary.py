@@ -11,8 +11,10 @@ import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from denwa.voip.sip.authorization import FIELDS, Credentials, Manner, manner_of
 from denwa.voip.sip.fields import Via
 from denwa.voip.sip.message import (
+    AUTHORIZATION,
     CALL_ID,
     CONTACT,
     CONTENT_LENGTH,
@@ -22,6 +24,7 @@ from denwa.voip.sip.message import (
     FROM,
     MAX_FORWARDS,
     MAX_HEAD,
+    PROXY_AUTHORIZATION,
     TO,
     VIA,
     Message,
@@ -58,6 +61,9 @@ class _Shape(NamedTuple):
     at: dict[int, int]
     more: int
     typed: bool  # has a Content-Type, without which there is no body
+    signed: tuple[int, ...]  # groups of its credentials, in the order of `FIELDS`; empty: it has none, or read them
+    algorithm: bytes
+    qop: bytes
 
 
 class OrdinaryMessages:
@@ -103,6 +109,10 @@ class OrdinaryMessages:
         message.to_tag = to_tag or b""
         message.call_id = call_id
         message.cseq = int(cseq)
+        if shape.signed:
+            username, realm, nonce, signed_uri, response, nc, cnonce = found.group(*shape.signed)
+            credentials = (username, realm, nonce, signed_uri, response, shape.algorithm, shape.qop, nc, cnonce)
+            message.credentials = tuple.__new__(Credentials, credentials)
         # A NamedTuple's own constructor is a Python function.
         return message, tuple.__new__(Via, (transport, sent_by, branch, bool(before or after)))
 
@@ -132,8 +142,12 @@ class OrdinaryMessages:
     def _keep(self, place: tuple[int, bytes], message: Message, pattern: re.Pattern[bytes]) -> None:
         fields: Iterable[str] = _REQUEST_FIELDS if message.method else ("status", "length")
         places = tuple(pattern.groupindex[name] for name in fields)
+        manner = _manner(message)
+        signed = tuple(pattern.groupindex[name] for name in FIELDS) if manner is not None else ()
         at = message.at.copy()
-        shape = _Shape(pattern, places, message.method, at, message.more, CONTENT_TYPE in at)
+        typed = CONTENT_TYPE in at
+        algorithm, qop = (b"", b"") if manner is None else manner[1:]
+        shape = _Shape(pattern, places, message.method, at, message.more, typed, signed, algorithm, qop)
         if len(self._shapes) >= _MOST_PLACES:
             self._shapes.clear()
         alike = self._shapes.setdefault(place, [])
@@ -145,11 +159,22 @@ def _pattern(message: Message, lines: list[bytes]) -> bytes:
     start = rb"%b (?P<uri>%b) SIP/2\.0" % (re.escape(message.method), _REQUEST_URI)
     parts = [start if message.method else rb"SIP/2\.0 (?P<status>[1-6]\d\d) " + _ANY]
     first = {i: kind for kind, i in message.at.items()}
+    manner = _manner(message)
     for i, line in enumerate(lines[1:], 1):
         name = line.partition(b":")[0]
-        value = _value_pattern(message, first.get(i, 0), name)
+        kind = first.get(i, 0)
+        signed = manner is not None and kind in (AUTHORIZATION, PROXY_AUTHORIZATION)
+        value = manner.pattern if signed and manner else _value_pattern(message, kind, name)
         parts.append(re.escape(name) + (b":" + _ANY if value is None else b": " + value))
     return rb"\r\n".join(parts) + rb"\r\n\r\n"
+
+
+def _manner(message: Message) -> Manner | None:
+    """How a request writes its credentials, if it has one header of them."""
+    kinds = [kind for kind in (AUTHORIZATION, PROXY_AUTHORIZATION) if kind in message.at]
+    if not message.method or len(kinds) != 1 or message.more >> kinds[0] & 1:
+        return None
+    return manner_of(message.value(kinds[0]) or b"")
 
 
 def _value_pattern(message: Message, kind: int, name: bytes) -> bytes | None:

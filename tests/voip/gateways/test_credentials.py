@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from denwa.voip.gateways.credentials import Challenge, Credentials, answer, read_challenge
 from denwa.voip.gateways.trunk import Account
-from denwa.voip.sip.digest import Digest, Verdict, ha1, parse_credentials
+from denwa.voip.sip.authorization import parse_credentials
+from denwa.voip.sip.digest import Digest, Verdict, ha1
 
 ACCOUNT = Account(b"user", b"secret", b"carrier.example")
 # RFC 7616 §3.9.1

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from denwa.voip.sip.digest import Credentials, Digest, Verdict, ha1, parse_credentials
+from denwa.voip.sip.authorization import Credentials, parse_credentials
+from denwa.voip.sip.digest import Digest, Verdict, ha1
 
 NOW = 1_795_000_000_000
 SECRET = bytes(range(32))

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.mutations import mutate
+from denwa.voip.sip.authorization import parse_credentials
 from denwa.voip.sip.checks import request_fault, response_fault
 from denwa.voip.sip.fields import top_via
-from denwa.voip.sip.message import VIA, Message, MessageFault, parse_message
+from denwa.voip.sip.message import AUTHORIZATION, PROXY_AUTHORIZATION, VIA, Message, MessageFault, parse_message
 from denwa.voip.sip.ordinary import OrdinaryMessages
 from tests.voip.sip.messages import INVITE, REGISTER, RINGING, line, spoilt
 from tests.voip.wire import GATEWAY, Phone, Wire
@@ -30,7 +31,11 @@ ANSWER = (
     b"\r\n"
     b"v=0\r\ns=-\r\n"
 )
-CALL = line(INVITE, b' \\"x\\", <y>" <sip:', b' x, y" <sip:')
+SIGNED = (
+    b'Proxy-Authorization: Digest username="50010001",realm="denwa.example",cnonce="1d701bff",nc=00000001,qop=auth,'
+    b'uri="sip:0312345678@denwa.example",nonce="6b02b3e9",response="51fcb6a1dc71f57974fcc32fe00432b4",algorithm=MD5\r\n'
+)
+CALL = line(line(INVITE, b' \\"x\\", <y>" <sip:', b' x, y" <sip:'), b"Supported", SIGNED + b"Supported")
 BYE = (
     b"BYE sip:192.0.2.80:5080 SIP/2.0\r\n"
     b"v: SIP/2.0/TCP 192.0.2.1;branch=z9hG4bKbye\r\n"
@@ -56,7 +61,7 @@ def careful(data: bytes) -> Message:
 
 
 def fields(message: Message) -> dict[str, object]:
-    return {name: getattr(message, name) for name in Message.__slots__}
+    return {name: getattr(message, name) for name in Message.__slots__ if name != "credentials"}
 
 
 def taught(*messages: bytes) -> OrdinaryMessages:
@@ -74,6 +79,9 @@ def check(table: OrdinaryMessages, data: bytes) -> bool:
     message, via = read
     known = careful(data)
     assert fields(message) == fields(known)
+    if message.credentials is not None:
+        (signed,) = message.values(AUTHORIZATION) + message.values(PROXY_AUTHORIZATION)
+        assert message.credentials == parse_credentials(signed)
     assert via == (None if known.status else top_via(known.value(VIA) or b""))
     return True
 
@@ -205,3 +213,19 @@ def test_a_gateway_teaches_the_engine():
         wire.wait(1.0)
         wire.send(GATEWAY, BYE.replace(b"7e3f", b"%d" % number))
     assert wire.engine.ordinary.read(BYE) is not None
+
+
+def test_the_credentials_of_the_next_message_are_read_too():
+    later = line(CALL, b"nc=00000001", b"nc=0000000a").replace(b"51fcb6a1", b"00000000")
+    read = taught(CALL).read(later)
+    assert read is not None
+    assert read[0].credentials == parse_credentials(read[0].value(PROXY_AUTHORIZATION) or b"")
+    assert read[0].credentials is not None
+
+
+def test_of_two_headers_of_credentials_none_is_read_in_advance():
+    for more in (SIGNED, SIGNED.replace(b"Proxy-", b"")):
+        double = line(CALL, b"Supported", more + b"Supported")
+        read = taught(double).read(double)
+        assert read is not None
+        assert read[0].credentials is None
