@@ -69,18 +69,11 @@ def make_response(request: Message, status: int, to_tag: bytes, extra: list[byte
     tagged = request.to_tag if request.from_tag else tag_of(to.partition(b":")[2].strip())
     if to_tag and not tagged:
         to = to + b";tag=" + to_tag
-    out = [_status_line(status)]
-    if request.more >> VIA & 1:
-        out += request.lines_of(VIA)
-    else:
-        out.append(lines[at[VIA]])
+    ways = request.lines_of(VIA) if request.more >> VIA & 1 else (lines[at[VIA]],)
     if RECORD_ROUTE in at and 100 < status < 300:
-        out += request.lines_of(RECORD_ROUTE)
-    out += (lines[at[FROM]], to, lines[at[CALL_ID]], lines[at[CSEQ]])
-    if extra:
-        out += extra
-    out.append(b"Content-Length: 0\r\n\r\n")
-    return b"\r\n".join(out)
+        ways = (*ways, *request.lines_of(RECORD_ROUTE))
+    copied = (lines[at[FROM]], to, lines[at[CALL_ID]], lines[at[CSEQ]])
+    return b"\r\n".join((_status_line(status), *ways, *copied, *(extra or ()), b"Content-Length: 0\r\n\r\n"))
 
 
 def make_partial_response(request: Message, status: int, extra: list[bytes]) -> bytes:
