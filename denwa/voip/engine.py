@@ -116,9 +116,9 @@ class SipEngine:
         ctx.now = now
         ordinary = self.ordinary.read(data)
         if ordinary is not None:
-            message, via = ordinary
-            if via is None:
-                self._response(message, now)
+            message, via, method = ordinary
+            if message.status:
+                self._response(message, via, method, now)
             else:
                 self._request(message, via, peer, now)
             return
@@ -205,35 +205,22 @@ class SipEngine:
 
     def _read_with_care(self, message: Message, data: bytes, peer: Peer, now: float) -> None:
         """Check what is written in no manner known so far; the manners of those who proved themselves are learned."""
-        via = None
-        if message.status:
-            fault = response_fault(message)
-            if fault is not None:
-                self._drop(fault)
-                return
-        else:
-            via = self._sound_via(message, peer)
-            if via is None:
-                return
+        try:
+            fault = (0, response_fault(message) or "") if message.status else request_fault(message) or (0, "")
+            via = top_via(message.value(VIA) or b"") if not fault[1] else None
+        except FieldFault as unreadable:
+            fault, via = (400, str(unreadable)), None
+        if via is None:
+            self._drop(fault[1])
+            if message.method not in (b"", b"ACK"):
+                self._refuse_stateless(message, fault[0], fault[1], peer)
+            return
         if self.ctx.guard.is_known(peer) or self.ctx.trunk_of(peer) is not None:
             self.ordinary.learn(message, data, now)
-        if via is None:
-            self._response(message, now)
+        if message.status:
+            self._response(message, via, cseq_of(message.value(CSEQ) or b"")[1], now)
         else:
             self._request(message, via, peer, now)
-
-    def _sound_via(self, request: Message, peer: Peer) -> Via | None:
-        """The topmost Via of a request that is sound; None: it was answered or dropped."""
-        try:
-            fault = request_fault(request)
-            if fault is None:
-                return top_via(request.value(VIA) or b"")
-        except FieldFault as unreadable:
-            fault = 400, str(unreadable)
-        self._drop(fault[1])
-        if request.method != b"ACK":
-            self._refuse_stateless(request, fault[0], fault[1], peer)
-        return None
 
     def _request(self, request: Message, via: Via, peer: Peer, now: float) -> None:
         ctx = self.ctx
@@ -341,14 +328,8 @@ class SipEngine:
 
     # -- responses ------------------------------------------------------------------------------------------------
 
-    def _response(self, response: Message, now: float) -> None:
+    def _response(self, response: Message, via: Via, method: bytes, now: float) -> None:
         ctx = self.ctx
-        try:
-            via = self._own_via(response.lines[response.at[VIA]]) or top_via(response.value(VIA) or b"")
-            _, method = cseq_of(response.value(CSEQ) or b"")
-        except FieldFault as unreadable:
-            self._drop(str(unreadable))
-            return
         if ctx.layer.receive_response(response, via.branch, method, now):
             return
         if method == b"OPTIONS" and via.branch.endswith(NAT_MARK):
@@ -358,14 +339,6 @@ class SipEngine:
             ctx.counters["dropped", "response without transaction"] += 1
             return
         self._answer_again(response)
-
-    def _own_via(self, line: bytes) -> Via | None:
-        """Our Via as we wrote it, which is how it comes back."""
-        prefix = self.ctx.via_udp
-        end = line.find(b";", len(prefix))
-        if not line.startswith(prefix) or end < 0:
-            return None
-        return Via(b"UDP", self.ctx.sent_by, line[len(prefix) : end], False)
 
     def _answer_again(self, response: Message) -> None:
         """A 2xx whose transaction is gone (we were restarted, or the disk hangs): it goes on only when the record is on
