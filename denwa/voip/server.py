@@ -239,11 +239,9 @@ class SipServer:
         outbox = ctx.outbox
         if outbox:
             send_udp = self._udps[0].send if len(self._udps) == 1 else self._send_udp
-            tracing = self.trace.enabled
-            now_ms = self.now_ms()
+            if self.trace.enabled:
+                self.trace.sent(self.now_ms(), self._local, outbox)
             for peer, data in outbox:
-                if tracing:
-                    self.trace.sent(now_ms, self._local, peer, data)
                 if len(peer) == 3:
                     self._send_stream(data, peer)
                 else:

@@ -8,6 +8,7 @@ reading; most messages are read by a pattern learned from one like them (`ordina
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
 from denwa.voip.sip.authorization import Credentials
@@ -105,45 +106,28 @@ class MessageFault(Exception):
         self.message = message
 
 
+@dataclass(slots=True, eq=False)
 class Message:
     """`lines[0]` is the start line, the rest header lines without CRLF. `at` maps a kind to its first line.
 
-    A line taken out leaves b"" behind, so that no index moves. The last five fields are filled by the checks of a
-    request (`checks.request_fault`); a response has them empty.
+    A line taken out leaves b"" behind, so that no index moves. From `call_id` on the fields are filled by the checks of
+    a request (`checks.request_fault`); a response has them empty.
     """
 
-    __slots__ = (
-        "at",
-        "body",
-        "call_id",
-        "credentials",
-        "cseq",
-        "from_tag",
-        "lines",
-        "method",
-        "more",
-        "repeated",
-        "status",
-        "to_tag",
-        "to_uri",
-        "uri",
-    )
-
-    def __init__(self, lines: list[bytes], at: dict[int, int], body: bytes) -> None:
-        self.lines = lines
-        self.at = at
-        self.body = body
-        self.more = 0  # bit 1 << kind: that kind has more than one line
-        self.repeated = 0  # kind of a header that may stand once and stands twice; 0: none
-        self.method = b""  # of a request
-        self.uri = b""  # Request-URI
-        self.status = 0  # of a response
-        self.call_id = b""
-        self.from_tag = b""
-        self.to_tag = b""
-        self.to_uri = b""
-        self.cseq = 0
-        self.credentials: Credentials | None = None  # read already (`ordinary`)
+    lines: list[bytes]
+    at: dict[int, int]
+    body: bytes
+    more: int = 0  # bit 1 << kind: that kind has more than one line
+    method: bytes = b""  # of a request
+    uri: bytes = b""  # Request-URI
+    status: int = 0  # of a response
+    call_id: bytes = b""
+    from_tag: bytes = b""
+    to_uri: bytes = b""
+    to_tag: bytes = b""
+    cseq: int = 0
+    credentials: Credentials | None = None  # when they are read already (`ordinary`)
+    repeated: int = 0  # kind of a header that may stand once and stands twice; 0: none
 
     def value(self, kind: int) -> bytes | None:
         """The first such header's value, trimmed; None when there is none."""

@@ -8,7 +8,8 @@ found sound a pattern is made, once: it matches only what careful reading (`pars
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
 from denwa.voip.sip.authorization import FIELDS, Credentials, Manner, manner_of
 from denwa.voip.sip.fields import Via
@@ -56,7 +57,8 @@ _REQUEST_FIELDS: Final = (
 )
 
 
-class _Shape(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Shape:
     """One manner of writing: the pattern, where the fields stand in it, and what is the same in all its messages."""
 
     pattern: re.Pattern[bytes]
@@ -97,29 +99,26 @@ class OrdinaryMessages:
             shapes.insert(0, shape)
         # Below, tuple.__new__: a NamedTuple's own constructor is a Python function.
         body = data[end + 4 :]
-        message = Message(lines, shape.at.copy(), body)
-        message.more = shape.more
         if not shape.method:
             status, transport, sent_by, branch, after, method, length = found.group(*shape.places)
-            message.status = int(status)
-            via = tuple.__new__(Via, (transport, sent_by, branch, after is not None))
-            return (message, via, method) if int(length) == len(body) else None
+            if int(length) != len(body):
+                return None
+            message = Message(lines, shape.at.copy(), body, shape.more, status=int(status))
+            return message, tuple.__new__(Via, (transport, sent_by, branch, after is not None)), method
         (uri, transport, sent_by, before, branch, after, from_tag, to_uri, to_tag, call_id, cseq, length) = found.group(
             *shape.places
         )
         if int(length) != len(body) or (body and not shape.typed):
             return None
-        message.method = shape.method
-        message.uri = uri
-        message.from_tag = from_tag
-        message.to_uri = to_uri
-        message.to_tag = to_tag or b""
-        message.call_id = call_id
-        message.cseq = int(cseq)
+        credentials = None
         if shape.signed:
             username, realm, nonce, signed_uri, response, nc, cnonce = found.group(*shape.signed)
-            credentials = (username, realm, nonce, signed_uri, response, shape.algorithm, shape.qop, nc, cnonce)
-            message.credentials = tuple.__new__(Credentials, credentials)
+            signed = (username, realm, nonce, signed_uri, response, shape.algorithm, shape.qop, nc, cnonce)
+            credentials = tuple.__new__(Credentials, signed)
+        at, to_tag = shape.at.copy(), to_tag or b""
+        message = Message(
+            lines, at, body, shape.more, shape.method, uri, 0, call_id, from_tag, to_uri, to_tag, int(cseq), credentials
+        )  # fmt: skip
         via = tuple.__new__(Via, (transport, sent_by, branch, bool(before or after)))
         return message, via, shape.method
 

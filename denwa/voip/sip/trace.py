@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Final, NamedTuple
 
@@ -43,8 +44,8 @@ class Trace:
     def received(self, now_ms: int, local: str, peer: Peer, data: bytes) -> None:
         self._ring.append((now_ms, True, local, peer, data if len(data) <= LONGEST else data[:LONGEST]))
 
-    def sent(self, now_ms: int, local: str, peer: Peer, data: bytes) -> None:
-        self._ring.append((now_ms, False, local, peer, data if len(data) <= LONGEST else data[:LONGEST]))
+    def sent(self, now_ms: int, local: str, messages: Iterable[tuple[Peer, bytes]]) -> None:
+        self._ring.extend([(now_ms, False, local, peer, data[:LONGEST]) for peer, data in messages])
 
     def messages(self, *call_ids: bytes) -> list[Traced]:
         """The messages of a call, oldest first, secrets masked. A hidden call has two Call-IDs."""

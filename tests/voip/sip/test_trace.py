@@ -20,7 +20,7 @@ def test_the_ladder_of_a_call_shows_its_messages_and_no_others():
     trace = Trace(10)
     trace.received(NOW, "h:1", PHONE, message(b"a@1"))
     trace.received(NOW + 5, "h:1", PHONE, message(b"b@1"))
-    trace.sent(NOW + 20, "h:1", GATEWAY, message(b"a@1", spelling=b"i"))
+    trace.sent(NOW + 20, "h:1", [(GATEWAY, message(b"a@1", spelling=b"i"))])
     trace.received(NOW + 1500, "h:1", GATEWAY, message(b"a@1", b"SIP/2.0 200 OK", b"CALL-ID "))
     first, second, third = trace.ladder(b"a@1").split("\n")
     assert first.split()[:4] == ["20:06:40.123", "+0.000", "udp:192.0.2.7:5062", "-->"]  # Asia/Tokyo
@@ -66,7 +66,7 @@ def test_a_trace_of_no_messages_is_off():
 def test_secrets_are_never_shown(raw, secret):
     data = b"REGISTER sip:a SIP/2.0\r\n" + raw + b"\r\nCall-ID: a@1\r\nTo: <sip:u@a>\r\n\r\n"
     trace = Trace(1)
-    trace.sent(NOW, "h:1", PHONE, data)
+    trace.sent(NOW, "h:1", [(PHONE, data)])
     (kept,) = trace.messages(b"a@1")
     assert secret not in kept.data
     assert b"To: <sip:u@a>" in kept.data
