@@ -30,7 +30,7 @@ from denwa.voip.sip.message import (
     Message,
 )
 
-_LEARN_EVERY: Final = 0.05  # seconds: a pattern costs a millisecond to make
+_LEARN_EVERY: Final = 0.02  # seconds: a pattern costs a millisecond to make
 _MOST_LINES: Final = 40
 _MOST_ALIKE: Final = 8  # patterns that begin alike, tried one after another
 _MOST_PLACES: Final = 512
@@ -41,14 +41,15 @@ _ANY: Final = rb"[^\r\n\0]*"
 _TOKEN: Final = rb"[\w.!%*+`'~-]+"
 _URI_CHARS: Final = rb"[\w.!%*+`'~@;=/&$,()#-]"
 _REQUEST_URI: Final = rb"sip:" + _URI_CHARS + rb"+(?::" + _URI_CHARS + rb"*)?"
+_MORE_VIAS: Final = rb'(?:,[^"\r\n\0]*)?'
 _ADDRESS: Final = rb'(?:"[^"\\\r\n\0]*" ?)?<(?P<%b>%b[^\s<>"\\\0]+)>'
 _VIA: Final = (
     rb"SIP/2\.0/(?P<transport>\w+) (?P<sent_by>[\w.:\[\]-]+);(?P<before>rport;)?"
-    rb"branch=(?P<branch>z9hG4bK[\w.!%*+`'~=/:-]*)(?P<after>;rport)?"
+    rb"branch=(?P<branch>z9hG4bK[\w.!%*+`'~=/:-]*)(?P<after>;rport)?" + _MORE_VIAS
 )
 _OUR_VIA: Final = (
     rb"SIP/2\.0/(?P<transport>\w+) (?P<sent_by>[\w.:\[\]-]+);branch=(?P<branch>[\w.!%*+`'~=/:-]+)"
-    rb"(?P<after>;rport)?(?:;(?:received|rport)=[\w.:\[\]-]*)*"
+    rb"(?P<after>;rport)?(?:;(?:received|rport)=[\w.:\[\]-]*)*" + _MORE_VIAS
 )
 _RESPONSE_FIELDS: Final = ("status", "transport", "sent_by", "branch", "after", "cseq_method", "length")
 _REQUEST_FIELDS: Final = (
@@ -57,7 +58,7 @@ _REQUEST_FIELDS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Shape:
     """One manner of writing: the pattern, where the fields stand in it, and what is the same in all its messages."""
 
@@ -129,6 +130,7 @@ class OrdinaryMessages:
         """
         if now < self._learn_at:
             return
+        self._learn_at = now + _LEARN_EVERY
         lines = data.partition(b"\r\n\r\n")[0].split(b"\r\n")
         names = (message.method, *[line.partition(b":")[0] for line in lines[1:]])
         tries = self._tried.get(names, 0)
@@ -136,7 +138,6 @@ class OrdinaryMessages:
             return
         if len(lines) != len(message.lines):  # folded
             return
-        self._learn_at = now + _LEARN_EVERY
         pattern = re.compile(_pattern(message, lines), re.ASCII)
         is_ordinary = pattern.match(data) is not None
         if len(self._tried) >= _MOST_TRIED:
@@ -171,7 +172,7 @@ def _pattern(message: Message, lines: list[bytes]) -> bytes:
         kind = first.get(i, 0)
         signed = manner is not None and kind in (AUTHORIZATION, PROXY_AUTHORIZATION)
         value = manner.pattern if signed and manner else _value_pattern(message, kind, name)
-        parts.append(re.escape(name) + (b":" + _ANY if value is None else b": " + value))
+        parts.append(re.escape(name) + b":" + (_ANY if value is None else rb"[ \t]*" + value))
     return rb"\r\n".join(parts) + rb"\r\n\r\n"
 
 
