@@ -205,15 +205,15 @@ class SipEngine:
 
     def _read_with_care(self, message: Message, data: bytes, peer: Peer, now: float) -> None:
         """Check what is written in no manner known so far; the manners of those who proved themselves are learned."""
+        answer, fault = (0, response_fault(message)) if message.status else request_fault(message) or (0, None)
         try:
-            fault = (0, response_fault(message) or "") if message.status else request_fault(message) or (0, "")
-            via = top_via(message.value(VIA) or b"") if not fault[1] else None
+            via = top_via(message.value(VIA) or b"") if fault is None else None
         except FieldFault as unreadable:
-            fault, via = (400, str(unreadable)), None
+            answer, fault, via = 400, str(unreadable), None
         if via is None:
-            self._drop(fault[1])
-            if message.method not in (b"", b"ACK"):
-                self._refuse_stateless(message, fault[0], fault[1], peer)
+            self._drop(fault or "")
+            if not message.status and message.method != b"ACK":
+                self._refuse_stateless(message, answer, fault or "", peer)
             return
         if self.ctx.guard.is_known(peer) or self.ctx.trunk_of(peer) is not None:
             self.ordinary.learn(message, data, now)

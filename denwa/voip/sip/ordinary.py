@@ -35,7 +35,7 @@ _MOST_LINES: Final = 40
 _MOST_ALIKE: Final = 8  # patterns that begin alike, tried one after another
 _MOST_PLACES: Final = 512
 _MOST_TRIED: Final = 2048
-_TRIES: Final = 3  # messages with the same headers that may turn out not to be ordinary
+_TRIES: Final = 3  # messages with the same headers of which a pattern is made, if they are ordinary
 
 _ANY: Final = rb"[^\r\n\0]*"
 _TOKEN: Final = rb"[\w.!%*+`'~-]+"
@@ -68,7 +68,7 @@ class _Shape:
     at: dict[int, int]
     more: int
     typed: bool  # has a Content-Type, without which there is no body
-    signed: tuple[int, ...]  # groups of its credentials, in the order of `FIELDS`; empty: it has none, or read them
+    signed: tuple[int, ...]  # groups of the credentials, in the order of `FIELDS`; empty: none, or read with care
     algorithm: bytes
     qop: bytes
 
@@ -138,18 +138,19 @@ class OrdinaryMessages:
             return
         if len(lines) != len(message.lines):  # folded
             return
-        pattern = re.compile(_pattern(message, lines), re.ASCII)
-        is_ordinary = pattern.match(data) is not None
         if len(self._tried) >= _MOST_TRIED:
             self._tried.clear()
-        self._tried[names] = _TRIES if is_ordinary else tries + 1
-        if is_ordinary:
-            self._keep((len(lines), data[:3]), message, pattern)
+        self._tried[names] = tries + 1
+        manner = _manner(message)
+        pattern = re.compile(_pattern(message, lines, manner), re.ASCII)
+        if pattern.match(data) is not None:
+            self._keep((len(lines), data[:3]), message, pattern, manner)
 
-    def _keep(self, place: tuple[int, bytes], message: Message, pattern: re.Pattern[bytes]) -> None:
+    def _keep(
+        self, place: tuple[int, bytes], message: Message, pattern: re.Pattern[bytes], manner: Manner | None
+    ) -> None:
         fields = _REQUEST_FIELDS if message.method else _RESPONSE_FIELDS
         places = tuple(pattern.groupindex[name] for name in fields)
-        manner = _manner(message)
         signed = tuple(pattern.groupindex[name] for name in FIELDS) if manner is not None else ()
         at = message.at.copy()
         typed = CONTENT_TYPE in at
@@ -161,12 +162,11 @@ class OrdinaryMessages:
         alike[:] = [shape, *[one for one in alike if one.pattern.pattern != pattern.pattern]][:_MOST_ALIKE]
 
 
-def _pattern(message: Message, lines: list[bytes]) -> bytes:
+def _pattern(message: Message, lines: list[bytes], manner: Manner | None) -> bytes:
     """What matches the messages that differ from this one in nothing but ordinary values."""
     start = rb"%b (?P<uri>%b) SIP/2\.0" % (re.escape(message.method), _REQUEST_URI)
     parts = [start if message.method else rb"SIP/2\.0 (?P<status>[1-6]\d\d) " + _ANY]
     first = {i: kind for kind, i in message.at.items()}
-    manner = _manner(message)
     for i, line in enumerate(lines[1:], 1):
         name = line.partition(b":")[0]
         kind = first.get(i, 0)

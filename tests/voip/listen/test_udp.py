@@ -34,6 +34,13 @@ class Heard:
                 await self._news.wait()
 
 
+def opened() -> tuple[Heard, UdpListener]:
+    heard = Heard()
+    listener = UdpListener(heard.receive, heard.end_of_drain)
+    listener.open("127.0.0.1", 0)
+    return heard, listener
+
+
 @pytest.fixture
 def phone() -> Iterator[socket.socket]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as endpoint:
@@ -43,9 +50,7 @@ def phone() -> Iterator[socket.socket]:
 
 
 async def test_datagrams_come_with_their_sender_and_answers_go_back(phone):
-    heard = Heard()
-    listener = UdpListener(heard.receive, heard.end_of_drain)
-    listener.open("127.0.0.1", 0)
+    heard, listener = opened()
     phone.sendto(b"hello", listener.address)
     await heard.wait_for(1)
     assert heard.datagrams == [(b"hello", phone.getsockname())]
@@ -55,9 +60,7 @@ async def test_datagrams_come_with_their_sender_and_answers_go_back(phone):
 
 
 async def test_everything_that_waits_is_read_in_bounded_batches(phone):
-    heard = Heard()
-    listener = UdpListener(heard.receive, heard.end_of_drain)
-    listener.open("127.0.0.1", 0)
+    heard, listener = opened()
     for count in range(3 * BATCH):
         phone.sendto(b"%d" % count, listener.address)
     await heard.wait_for(3 * BATCH)
@@ -69,9 +72,7 @@ async def test_everything_that_waits_is_read_in_bounded_batches(phone):
 
 async def test_many_datagrams_are_let_gather_and_few_are_not(phone, monkeypatch):
     monkeypatch.setattr(udp, "GATHER", 0.3)
-    heard = Heard()
-    listener = UdpListener(heard.receive, heard.end_of_drain)
-    listener.open("127.0.0.1", 0)
+    heard, listener = opened()
     for _ in range(GATHER_FROM):
         phone.sendto(b"many", listener.address)
     await heard.wait_for(GATHER_FROM)
@@ -90,9 +91,7 @@ async def test_many_datagrams_are_let_gather_and_few_are_not(phone, monkeypatch)
 
 async def test_more_than_a_batch_is_not_kept_waiting(phone, monkeypatch):
     monkeypatch.setattr(udp, "GATHER", 60)
-    heard = Heard()
-    listener = UdpListener(heard.receive, heard.end_of_drain)
-    listener.open("127.0.0.1", 0)
+    heard, listener = opened()
     for _ in range(2 * BATCH + 1):
         phone.sendto(b"x", listener.address)
     await heard.wait_for(2 * BATCH + 1)
@@ -101,9 +100,7 @@ async def test_more_than_a_batch_is_not_kept_waiting(phone, monkeypatch):
 
 async def test_a_closed_listener_does_not_look_at_what_gathered(phone, monkeypatch):
     monkeypatch.setattr(udp, "GATHER", 0.01)
-    heard = Heard()
-    listener = UdpListener(heard.receive, heard.end_of_drain)
-    listener.open("127.0.0.1", 0)
+    heard, listener = opened()
     for _ in range(GATHER_FROM):
         phone.sendto(b"x", listener.address)
     await heard.wait_for(GATHER_FROM)
@@ -115,9 +112,7 @@ async def test_a_closed_listener_does_not_look_at_what_gathered(phone, monkeypat
 
 
 async def test_it_is_known_how_full_the_buffer_is(phone):
-    heard = Heard()
-    listener = UdpListener(heard.receive, heard.end_of_drain)
-    listener.open("127.0.0.1", 0)
+    heard, listener = opened()
     assert listener.fill == 0
     levels = []
     for _ in range(2):
@@ -131,9 +126,7 @@ async def test_it_is_known_how_full_the_buffer_is(phone):
 
 
 async def test_an_address_that_cannot_be_reached_loses_the_datagram_only(phone):
-    heard = Heard()
-    listener = UdpListener(heard.receive, heard.end_of_drain)
-    listener.open("127.0.0.1", 0)
+    heard, listener = opened()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gone:
         gone.bind(("127.0.0.1", 0))
         closed = gone.getsockname()

@@ -230,3 +230,10 @@ def test_of_two_headers_of_credentials_none_is_read_in_advance():
         read = taught(double).read(double)
         assert read is not None
         assert read[0].credentials is None
+
+
+def test_two_programs_with_the_same_headers_may_sign_each_in_its_own_manner():
+    other = line(CALL, b"nc=00000001,qop=auth,uri=", b"qop=auth, nc=00000001, uri=")
+    table = taught(CALL, other)
+    assert check(table, CALL)
+    assert check(table, other)
